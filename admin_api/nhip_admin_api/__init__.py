@@ -1,0 +1,1 @@
+"""The HTTP API that admins, staff and integrations use."""

@@ -1,0 +1,1 @@
+"""Nhịp: an automation engine for customer care."""

@@ -1,0 +1,1 @@
+"""The actions shipped with Nhịp; each module is one plugin."""

@@ -1,0 +1,1 @@
+"""The channels shipped with Nhịp; each module is one plugin."""

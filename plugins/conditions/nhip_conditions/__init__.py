@@ -1,0 +1,1 @@
+"""The conditions shipped with Nhịp; each module is one plugin."""

@@ -1,0 +1,1 @@
+"""The triggers shipped with Nhịp; each module is one plugin."""
