@@ -1,0 +1,1 @@
+"""The tests of Nhịp, in folders named after what they prove."""

@@ -1,0 +1,1 @@
+"""Real servers and databases that the tests run against."""
