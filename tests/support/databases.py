@@ -37,7 +37,7 @@ class PostgresDatabases:
         # One connection, on one event loop, in one thread: opening one for every database costs more than the copy.
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._runner = asyncio.Runner()
-        self._connection: asyncpg.Connection[Any] | None = None
+        self._connection: asyncpg.Connection | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,11 +74,12 @@ class PostgresDatabases:
 
     async def _execute_connected(self, statement: str) -> None:
         # A test may have restarted the server.
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await asyncpg.connect(
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await asyncpg.connect(
                 host="127.0.0.1", port=self.server.port, user="postgres", database="postgres"
             )
-        await self._connection.execute(statement)
+        await connection.execute(statement)
 
     def _close(self) -> None:
         if self._connection is not None and not self._connection.is_closed():

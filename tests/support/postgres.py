@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from tests.support.ports import free_port
 
@@ -17,8 +17,8 @@ from tests.support.ports import free_port
 # so nothing has to be added to the machine.
 _UNPRIVILEGED_USER = "nobody"
 
-# Nothing here has to survive the machine, so nothing waits for the disk. Commits still reach the operating system before
-# they are answered (`synchronous_commit` stays on): a crash of the server alone loses nothing, as in production.
+# Nothing here has to survive the machine, so nothing waits for the disk. Commits still reach the operating system
+# before they are answered (`synchronous_commit` stays on): a crash of the server alone loses nothing, as in production.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -42,9 +42,10 @@ class PostgresServer:
         self._folder = folder
         self._data = folder / "data"
         self._log = folder / "postgres.log"
-        self._as_user: dict[str, Any] = {}
+        self._user: str | None = None
+        self._groups: list[str] | None = None
         if os.geteuid() == 0:
-            self._as_user = {"user": _UNPRIVILEGED_USER, "extra_groups": []}
+            self._user, self._groups = _UNPRIVILEGED_USER, []
             shutil.chown(folder, _UNPRIVILEGED_USER)
         self._binaries = self._reachable_binaries()
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,16 +61,18 @@ class PostgresServer:
             self._initialise()
         settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [self._binaries / "postgres", "-D", self._data, "-p", str(self.port), "-k", self._folder, *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
                 start_new_session=True,  # an interrupt in the terminal is for the tests to handle
-                **self._as_user,
+                user=self._user,
+                extra_groups=self._groups,
             )
-        self._wait_until_ready()
+        self._process = process
+        self._wait_until_ready(process)
         return self
 
     def stop(self) -> None:
@@ -99,22 +102,22 @@ class PostgresServer:
             text=True,
             cwd=self._folder,
             check=False,
-            **self._as_user,
+            user=self._user,
+            extra_groups=self._groups,
         )
         if result.returncode != 0:
             raise RuntimeError(f"initdb failed:\n{result.stdout}{result.stderr}")
 
-    def _wait_until_ready(self) -> None:
-        assert self._process is not None
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         state_file = self._data / "postmaster.pid"
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
-            if self._process.poll() is not None:
+            if process.poll() is not None:
                 break
             with contextlib.suppress(FileNotFoundError):
                 lines = state_file.read_text().splitlines()
                 # A crash leaves the file behind, so it counts only with the number of this process.
-                if len(lines) >= 8 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready":
+                if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
                     return
             time.sleep(0.02)
         self._end(signal.SIGQUIT)
@@ -139,11 +142,16 @@ class PostgresServer:
         """
         package = _installed_package()
         installed = package / "pginstall" / "bin"
-        if not self._as_user:
+        if self._user is None:
             return installed
         try:
             subprocess.run(
-                [installed / "postgres", "--version"], capture_output=True, check=True, cwd="/", **self._as_user
+                [installed / "postgres", "--version"],
+                capture_output=True,
+                check=True,
+                cwd="/",
+                user=self._user,
+                extra_groups=self._groups,
             )
         except (PermissionError, subprocess.CalledProcessError):
             for source in (package, package.with_name(f"{package.name}.libs")):
