@@ -48,7 +48,7 @@ faults: setup ## Run the fault tests at full load.
 	$(BIN)/pytest -m 'full or not full' tests/faults $(ARGS)
 
 audit: setup ## Look up the locked dependencies in an advisory service (needs the network).
-	$(BIN)/pip-audit --requirement requirements-dev.lock --require-hashes --disable-pip
+	$(BIN)/pip-audit --requirement requirements-dev.lock --require-hashes --disable-pip --strict
 
 lock: setup ## Bring the lock files up to pyproject.toml (UPGRADE=--upgrade chooses the newest versions).
 	$(COMPILE) $(UPGRADE) pyproject.toml --output-file requirements.lock
