@@ -1,0 +1,1 @@
+"""What stands between the services and the outside: databases, the doorbell, templates, secrets, HTTP."""
