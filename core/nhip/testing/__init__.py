@@ -1,0 +1,1 @@
+"""The public test kit: contexts for single plugins, stand-in providers, conformance checks."""

@@ -1,0 +1,295 @@
+"""The guarded HTTP client against real servers: what it refuses, and what its two errors mean."""
+
+import asyncio
+import gzip
+import socket
+import zlib
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from nhip import AmbiguousOutcome, NotSentError
+from nhip.adapters import http as http_module
+from nhip.adapters.http import GuardedClient
+from nhip.testing.standins import Fault
+from nhip.testing.standins.server import Answer, Request, StandIn
+
+
+class Server(StandIn):
+    """Answers what a test tells it to."""
+
+    provider = "test"
+    seen: Request
+
+    def handle(self, request: Request) -> Answer:
+        return Answer(body=b"{}")
+
+    def answer(self, request: Request) -> Answer:
+        self.seen = request
+        return super().answer(request)
+
+
+class FixedResolver(AbstractResolver):
+    """Answers each question with the next list of addresses."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        self.answers = list(answers)
+        self.questions = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        addresses = self.answers[min(self.questions, len(self.answers) - 1)]
+        self.questions += 1
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[GuardedClient]:
+    client = GuardedClient(allow_private=True)
+    yield client
+    await client.close()
+
+
+async def test_it_sends_what_it_is_given(client: GuardedClient, server: Server) -> None:
+    server.intercept = lambda request: Answer(body=request.body, status=201, headers={"X-One": "1"})
+    answer = await client.request("PUT", f"{server.base_url}/a?b=c", headers={"x-two": "2"}, body=b"\x00hello")
+    assert (answer.status, answer.body, answer.headers["x-one"]) == (201, b"\x00hello", "1")
+    seen = server.seen
+    assert (seen.method, seen.path, seen.query, seen.headers["x-two"]) == ("PUT", "/a", {"b": "c"}, "2")
+    assert seen.headers["user-agent"] == "Nhip"
+    assert "cookie" not in seen.headers
+
+
+async def test_a_connection_is_used_again(client: GuardedClient, server: Server) -> None:
+    for _ in range(20):
+        await client.request("POST", server.base_url, body=b"x")
+    assert (server.requests, server.connections) == (20, 1)
+
+
+async def test_no_cookie_is_kept(client: GuardedClient, server: Server) -> None:
+    server.intercept = lambda _request: Answer(headers={"Set-Cookie": "a=b"})
+    await client.request("GET", server.base_url)
+    await client.request("GET", server.base_url)
+    assert "cookie" not in server.seen.headers
+
+
+async def test_a_redirect_is_an_answer_and_its_target_gets_no_connection(client: GuardedClient, server: Server) -> None:
+    async with Server() as canary:
+        server.intercept = lambda _request: Answer(status=302, headers={"Location": canary.base_url})
+        answer = await client.request("GET", server.base_url)
+        assert (answer.status, answer.headers["location"]) == (302, canary.base_url)
+        assert canary.connections == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://localhost:{port}/",
+        "https://127.0.0.1:{port}/",
+        "https://2130706433:{port}/",
+        "https://[::ffff:127.0.0.1]:{port}/",
+        "http://localhost:{port}/",
+    ],
+)
+async def test_a_private_host_gets_no_connection(url: str) -> None:
+    async with Server() as canary:
+        client = GuardedClient(ports=frozenset({canary.port}))
+        with pytest.raises(NotSentError) as refused:
+            await client.request("GET", url.format(port=canary.port))
+        assert refused.value.data["code"] in ("refused_url", "refused_address")
+        assert canary.connections == 0
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["127.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["::1"], ["::ffff:127.0.0.1"], ["169.254.169.254"], ["10.0.0.1"]],
+    ids=",".join,
+)
+async def test_one_bad_address_refuses_the_name(addresses: list[str]) -> None:
+    async with Server() as canary:
+        client = GuardedClient(ports=frozenset({canary.port}), resolver=FixedResolver(addresses))
+        with pytest.raises(NotSentError) as refused:
+            await client.request("GET", f"https://rebound.example:{canary.port}/")
+        assert refused.value.data["code"] == "refused_address"
+        assert canary.connections == 0
+        await client.close()
+
+
+async def test_a_name_that_is_rebound_gets_no_second_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answer counts as public here; the second one is the loopback where the canary listens."""
+    monkeypatch.setattr(http_module, "is_public", lambda address: address == "127.0.0.2")
+    async with Server() as canary:
+        resolver = FixedResolver(["127.0.0.2"], ["127.0.0.1"])
+        client = GuardedClient(ports=frozenset({canary.port}), resolver=resolver)
+        with pytest.raises(NotSentError) as first:
+            await client.request("GET", f"https://rebound.example:{canary.port}/")
+        assert first.value.data["code"] == "connection_refused", "it connects to the checked address"
+        client_two = GuardedClient(ports=frozenset({canary.port}), resolver=resolver)
+        with pytest.raises(NotSentError) as second:
+            await client_two.request("GET", f"https://rebound.example:{canary.port}/")
+        assert second.value.data["code"] == "refused_address"
+        assert canary.connections == 0
+        await client.close()
+        await client_two.close()
+
+
+async def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    async with Server() as canary:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, canary.base_url)
+        client = GuardedClient(allow_private=True)
+        await client.request("GET", server.base_url)
+        assert (server.requests, canary.connections) == (1, 0)
+        await client.close()
+
+
+async def test_nobody_listening_is_not_sent(client: GuardedClient) -> None:
+    async with Server() as gone:
+        url = gone.base_url
+    with pytest.raises(NotSentError) as error:
+        await client.request("POST", url)
+    assert error.value.data["code"] == "connection_refused"
+
+
+async def test_an_unknown_name_is_not_sent() -> None:
+    class Nowhere(FixedResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    client = GuardedClient(allow_private=True, resolver=Nowhere())
+    with pytest.raises(NotSentError) as error:
+        await client.request("POST", "http://nowhere.example/")
+    assert error.value.data["code"] == "unresolved_name"
+    await client.close()
+
+
+async def test_no_tls_is_not_sent(client: GuardedClient, server: Server) -> None:
+    with pytest.raises(NotSentError) as error:
+        await client.request("POST", server.base_url.replace("http:", "https:"))
+    assert error.value.data["code"] == "tls"
+    assert server.requests == 0
+
+
+async def test_a_line_break_in_a_header_is_not_sent(client: GuardedClient, server: Server) -> None:
+    with pytest.raises(NotSentError):
+        await client.request("POST", server.base_url, headers={"x": "a\r\nb: c"})
+    assert server.requests == 0
+
+
+async def test_waiting_for_a_connection_in_vain_is_not_sent() -> None:
+    async with Server() as server:
+        server.intercept = lambda _request: Answer(delay=2)
+        client = GuardedClient(allow_private=True, connections=1)
+        first = asyncio.create_task(client.request("POST", server.base_url))
+        await asyncio.sleep(0.05)
+        with pytest.raises(NotSentError) as error:
+            await client.request("POST", server.base_url, timeout=0.2)
+        assert error.value.data["code"] == "connect_timeout"
+        first.cancel()
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Answer(hang=True), "timeout"),
+        (Answer(delay=1), "timeout"),
+        (Answer(reset=True), "disconnected"),
+        (Answer(body=b"x" * 65_537), "response_too_long"),
+        (Answer(body=b"x", headers={"Content-Encoding": "br"}), "unreadable_response"),
+        (Answer(body=b"not gzip", headers={"Content-Encoding": "gzip"}), "unreadable_response"),
+        (Answer(body=gzip.compress(b"\0" * 10_000_000), headers={"Content-Encoding": "gzip"}), "response_too_long"),
+        (Answer(body=zlib.compress(b"\0" * 100_000), headers={"Content-Encoding": "deflate"}), "response_too_long"),
+    ],
+)
+async def test_what_goes_wrong_after_sending_is_ambiguous(
+    client: GuardedClient, server: Server, answer: Answer, code: str
+) -> None:
+    server.intercept = lambda _request: answer
+    with pytest.raises(AmbiguousOutcome) as error:
+        await client.request("POST", server.base_url, body=b"x", timeout=0.3)
+    assert error.value.data["code"] == code
+    assert server.requests == 1
+
+
+async def test_an_endless_answer_is_cut_off(client: GuardedClient) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+                await writer.drain()
+        except OSError:
+            writer.close()
+
+    listener = await asyncio.start_server(flood, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    with pytest.raises(AmbiguousOutcome) as error:
+        await client.request("POST", f"http://127.0.0.1:{port}/", timeout=5)
+    assert error.value.data["code"] == "response_too_long"
+    listener.close()
+
+
+async def test_garbage_in_place_of_http_is_ambiguous(client: GuardedClient) -> None:
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+        writer.close()
+
+    listener = await asyncio.start_server(babble, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    with pytest.raises(AmbiguousOutcome):
+        await client.request("POST", f"http://127.0.0.1:{port}/", timeout=5)
+    listener.close()
+
+
+async def test_an_encoded_answer_within_the_limit_is_read(client: GuardedClient, server: Server) -> None:
+    server.intercept = lambda _request: Answer(body=gzip.compress(b"hello"), headers={"Content-Encoding": "gzip"})
+    assert (await client.request("GET", server.base_url)).body == b"hello"
+
+
+async def test_a_connection_closed_while_idle_is_not_mistaken_for_a_broken_one(
+    client: GuardedClient, server: Server
+) -> None:
+    """The server closes idle connections again and again; no request may notice, not even right after the close."""
+    for _ in range(50):
+        assert (await client.request("POST", server.base_url, body=b"x")).status == 200
+        server.drop_connections()
+        await asyncio.sleep(0.002)
+    assert server.requests == 50
+
+
+async def test_many_requests_at_once(client: GuardedClient, server: Server) -> None:
+    answers = await asyncio.gather(*(client.request("POST", server.base_url, body=b"x") for _ in range(500)))
+    assert all(answer.status == 200 for answer in answers)
+    assert server.connections <= 128
+
+
+async def test_faults_of_a_plan_can_be_scripted(client: GuardedClient) -> None:
+    server = Server()
+    server.faults.script([Fault.SLOW, None])
+    assert [server.faults.draw() for _ in range(3)] == [Fault.SLOW, None, None]
