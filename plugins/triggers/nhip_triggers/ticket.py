@@ -1,0 +1,70 @@
+"""Starts a workflow when a ticket is raised, changes, is resolved, or is rated by the customer.
+
+Example, asking how content the customer is after a complaint was resolved::
+
+    {"id": "solved", "type": "ticket", "config": {"on": "resolved", "type": ["complaint"]}}
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from nhip import Config, Lowered, Trigger, all_of, hookimpl, test
+
+Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)]
+
+RESOLVED = ("done", "resolved", "closed")
+"""The statuses that mean resolved, where the configuration does not say which."""
+
+
+class TicketConfig(Config):
+    """Which happenings to a ticket start the workflow."""
+
+    on: Annotated[
+        Literal["created", "status_changed", "resolved", "rated", "updated"] | None,
+        Meta(
+            description="What happens to the ticket: it is raised, its status changes, it is resolved, the customer "
+            "rates it, or something else of it changes. Without it: status_changed where `to` is given, else created."
+        ),
+    ] = None
+    to: Annotated[
+        Names,
+        Meta(
+            description="The statuses that it then has; any where the list is empty. For resolved, the statuses that "
+            "mean resolved: done, resolved and closed where the list is empty."
+        ),
+    ] = ()
+    type: Annotated[Names, Meta(description="The ticket's types; any where the list is empty.")] = ()
+    sub_type: Annotated[Names, Meta(description="The ticket's sub-types; any where the list is empty.")] = ()
+    source: Annotated[Names, Meta(description="Where it was raised; anywhere where the list is empty.")] = ()
+
+
+class Ticket(Trigger):
+    """Starts when a ticket is raised, changes, is resolved, or is rated by the customer."""
+
+    kind = "ticket"
+    config_type = TicketConfig
+
+    def lower(self, config: TicketConfig) -> Lowered:
+        """Resolved is no event of its own: it is entering one of the last statuses from one that is not."""
+        on = config.on or ("status_changed" if config.to else "created")
+        to = config.to or (RESOLVED if on == "resolved" else ())
+        types = ["ticket.status_changed" if on == "resolved" else f"ticket.{on}"]
+        if to and on in ("status_changed", "resolved"):
+            types.append("ticket.created")
+        return Lowered(
+            event_types=tuple(types),
+            condition=all_of(
+                test("ticket.status", "in", list(to)) if to else None,
+                test("previous.ticket.status", "not_in", list(to)) if on == "resolved" else None,
+                test("ticket.type", "in", list(config.type)) if config.type else None,
+                test("ticket.sub_type", "in", list(config.sub_type)) if config.sub_type else None,
+                test("ticket.source", "in", list(config.source)) if config.source else None,
+            ),
+        )
+
+
+@hookimpl
+def nhip_register_triggers() -> list[type[Trigger]]:
+    """Add the trigger."""
+    return [Ticket]
