@@ -1,0 +1,122 @@
+"""Changes the contact: fields, tags, and further information.
+
+Example, after a customer did not answer three times::
+
+    {"id": "mark", "action": "update_contact", "config": {
+        "set": {"status": "Lost"},
+        "add_tags": ["Không phản hồi"], "remove_tags": ["Quan tâm"],
+        "append": {"care_log": "No answer to {{ run.workflow }}"}}}
+
+``set`` changes a field of the contact, or one of its custom fields as ``custom.size``. ``append`` and ``replace`` are
+for further information: a name that is no field of a contact is one of its custom fields.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from nhip import Action, Config, LocalAction, LocalContext, Problem, hookimpl
+
+Tags = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)]
+Values = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=100)], Any], Meta(max_length=50)]
+
+OWN_FIELDS = frozenset(
+    {
+        "lifecycle", "name", "phone", "email", "zalo_user_id", "status", "owner", "source", "industry", "segment",
+        "birthday", "language", "timezone", "store", "account", "company_name",
+    }
+)  # fmt: skip
+"""The contact's fields that an action may change; every other name is a custom field."""
+
+
+class UpdateContactConfig(Config):
+    """What changes about the contact."""
+
+    set: Annotated[Values, Meta(description="Fields and their new values; null empties a field.")] = field(
+        default_factory=dict
+    )
+    add_tags: Annotated[Tags, Meta(description="Tags to put on.")] = ()
+    remove_tags: Annotated[Tags, Meta(description="Tags to take off.")] = ()
+    append: Annotated[
+        Values,
+        Meta(description="Adds to what a field says: a text on a new line, items that a list does not have yet."),
+    ] = field(default_factory=dict)
+    replace: Annotated[Values, Meta(description="Puts these values in the place of what the fields say.")] = field(
+        default_factory=dict
+    )
+
+
+class UpdateContact(LocalAction):
+    """Changes the contact's fields, tags and further information."""
+
+    kind = "update_contact"
+    config_type = UpdateContactConfig
+
+    def check(self, config: UpdateContactConfig) -> Sequence[Problem]:
+        """Something must change, each field once, and tags by their own lists."""
+        named: dict[str, str] = field(default_factory=dict)
+        problems = []
+        for part in ("set", "append", "replace"):
+            for name in getattr(config, part):
+                place = _place(name, part == "set")
+                if place == "tags":
+                    said = "tags change by add_tags and remove_tags"
+                    problems.append(Problem(path=f"{part}.{name}", code="not_allowed", message=said))
+                elif place in named:
+                    said = f"{name!r} is changed by {named[place]} already"
+                    problems.append(Problem(path=f"{part}.{name}", code="duplicate", message=said))
+                named[place] = part
+        if not (named or config.add_tags or config.remove_tags):
+            problems.append(Problem(path="", code="nothing_to_do", message="nothing is changed"))
+        return problems
+
+    def run(self, context: LocalContext, config: UpdateContactConfig) -> Mapping[str, Any]:
+        """Change it, in one go; the output is what the changed fields said before."""
+        changes: dict[str, Any] = field(default_factory=dict)
+        for name, value in context.render(config.set).items():
+            _put(changes, _place(name, exact=True), value)
+        for name, value in context.render(config.replace).items():
+            _put(changes, _place(name, exact=False), value)
+        for name, value in context.render(config.append).items():
+            place = _place(name, exact=False)
+            _put(changes, place, _appended(_read(context.facts.get("contact", {}), place), value))
+        previous = context.update_contact(
+            changes, add_tags=context.render(config.add_tags), remove_tags=context.render(config.remove_tags)
+        )
+        return {"previous": dict(previous)}
+
+
+def _place(name: str, exact: bool) -> str:
+    """Where a name of the configuration leads: ``status`` or ``custom.size``."""
+    return name if exact or name in OWN_FIELDS or name == "tags" or name.startswith("custom.") else f"custom.{name}"
+
+
+def _put(changes: dict[str, Any], place: str, value: Any) -> None:
+    if place.startswith("custom."):
+        changes.setdefault("custom", {})[place.removeprefix("custom.")] = value
+    elif place == "custom" and isinstance(value, Mapping):
+        changes.setdefault("custom", {}).update(value)
+    else:
+        changes[place] = value
+
+
+def _read(contact: Mapping[str, Any], place: str) -> Any:
+    if place.startswith("custom."):
+        return (contact.get("custom") or {}).get(place.removeprefix("custom."))
+    return contact.get(place)
+
+
+def _appended(old: Any, new: Any) -> Any:
+    if old is None or old in ("", []):
+        return new
+    if isinstance(old, (list, tuple)):
+        more = new if isinstance(new, (list, tuple)) else [new]
+        return [*old, *(item for item in more if item not in old)]
+    return f"{old}\n{new}"
+
+
+@hookimpl
+def nhip_register_actions() -> list[type[Action]]:
+    """Add the action."""
+    return [UpdateContact]

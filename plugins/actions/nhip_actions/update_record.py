@@ -1,0 +1,58 @@
+"""Changes a record: an order, a deal, a ticket, a task, or a record of any other type.
+
+Example, moving the deal on after the customer answered::
+
+    {"id": "move", "action": "update_record", "config": {"type": "deal", "set": {"status": "interested"}}}
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from nhip import Action, ActionFailed, Config, LocalAction, LocalContext, Problem, hookimpl
+
+
+class UpdateRecordConfig(Config):
+    """Which record changes, and how."""
+
+    type: Annotated[str, Meta(description="The record's type: order, deal, ticket, task.", min_length=1, max_length=64)]
+    external_id: Annotated[
+        str | None, Meta(description="The record's external id. Without it: the record that the event is about.")
+    ] = None
+    set: Annotated[
+        dict[str, Any], Meta(description="Fields and their new values; null empties a field.", max_length=50)
+    ] = field(default_factory=dict)
+
+
+class UpdateRecord(LocalAction):
+    """Changes a record of the contact."""
+
+    kind = "update_record"
+    config_type = UpdateRecordConfig
+
+    def check(self, config: UpdateRecordConfig) -> Sequence[Problem]:
+        """Something must change, but not which record it is."""
+        if not config.set:
+            return [Problem(path="set", code="nothing_to_do", message="nothing is changed")]
+        return [
+            Problem(path=f"set.{name}", code="not_allowed", message=f"{name} cannot be changed")
+            for name in ("external_id", "contact")
+            if name in config.set
+        ]
+
+    def run(self, context: LocalContext, config: UpdateRecordConfig) -> Mapping[str, Any]:
+        """Change it; the output is the record as it is then."""
+        if config.external_id is not None:
+            external_id = context.render(config.external_id)
+        else:
+            external_id = (context.facts.get(config.type) or {}).get("external_id")
+        if not external_id:
+            raise ActionFailed(f"the event is about no {config.type}, and external_id does not name one")
+        return dict(context.save_record(config.type, external_id, context.render(config.set), create=False))
+
+
+@hookimpl
+def nhip_register_actions() -> list[type[Action]]:
+    """Add the action."""
+    return [UpdateRecord]
