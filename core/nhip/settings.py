@@ -15,13 +15,12 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
-from cryptography.fernet import Fernet
 from msgspec import Meta
 
 from nhip.domain.errors import InvalidInput, Problem, invalid
 
 PREFIX: Final = "NHIP_"
-KEY_FILE: Final = "secret.key"
+SHORTEST_KEY: Final = 32
 MASK: Final = "********"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -43,8 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """0 lets the system choose one."""
     admin_key: str | None = None
     """The first API key, ``nhip_<id>_<secret>``; without it one is made and printed once at the first start."""
-    secret_key: str
-    """The Fernet key that seals the channels' secrets; by default generated into ``data_dir``, readable to us alone."""
+    secret_key: str | None = None
+    """What seals the channels' secrets: random texts of at least 32 characters, separated by commas, the newest first.
+    By default one is generated into ``data_dir``, readable to us alone; processes on several machines must share one."""
     public_url: str
     """Where the outside reaches the API; tracked links and provider call-backs are made from it. No trailing slash."""
     allow_private_hosts: bool = False
@@ -66,8 +66,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How often each worker looks for expired leases, due waits and work that nobody rang for."""
     ingest_max_ready: Count = 50_000
     """Back-pressure: with more overdue steps than this, new events are refused with 429 until workers catch up."""
-    ingest_queue: Count = 10_000
-    """Back-pressure: with more events than this waiting in one process for their commit, new ones get 429."""
     pool_size: Annotated[int, Meta(ge=1, le=1000)] = 8
     """Connections to PostgreSQL that a process keeps; it may open as many again under load."""
     retention_days: Annotated[int, Meta(ge=1, le=36_500)] = 180
@@ -95,8 +93,8 @@ _PLACE: Final = re.compile(r"^(?P<text>.*) - at `\$\.(?P<field>\w+)(\[.*)?`$", r
 def load(environ: Mapping[str, str] | None = None, **options: Any) -> Settings:
     """Read the settings; ``options`` (the command line's) win where they are not ``None``.
 
-    The file is ``nhip.toml`` in the working directory, or the one that ``NHIP_CONFIG`` names. The data folder and the
-    secret key are made when they are missing.
+    The file is ``nhip.toml`` in the working directory, or the one that ``NHIP_CONFIG`` names. The data folder is made
+    when it is missing.
 
     Raises:
         InvalidInput: a value is not valid; the problem's path is the variable's name.
@@ -150,29 +148,14 @@ def _fill(raw: dict[str, Any]) -> None:
     raw.setdefault("docs_public", host in LOOPBACK)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        if "secret_key" not in raw:
-            raw["secret_key"] = _generated_key(data_dir / KEY_FILE)
     except OSError as error:
         raise invalid("NHIP_DATA_DIR", "unusable_folder", f"{data_dir} cannot be used: {error.strerror}") from None
 
 
-def _generated_key(path: Path) -> str:
-    """Read the key that an earlier start made, or make one; two processes that start together agree on it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    key = Fernet.generate_key()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key + b"\n")
-    return key.decode()
-
-
 def _check(settings: Settings) -> None:
-    try:
-        Fernet(settings.secret_key)
-    except ValueError:
-        raise invalid("NHIP_SECRET_KEY", "not_a_key", "it must be 32 bytes in URL-safe base64") from None
+    if settings.secret_key and any(len(key.strip()) < SHORTEST_KEY for key in settings.secret_key.split(",")):
+        message = f"a key is a random text of at least {SHORTEST_KEY} characters, as `openssl rand -base64 32` makes it"
+        raise invalid("NHIP_SECRET_KEY", "too_short", message)
     if not settings.database_url.startswith(("sqlite", "postgresql")):
         message = "it must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://"
         raise invalid("NHIP_DATABASE_URL", "unknown_database", message)
