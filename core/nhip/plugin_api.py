@@ -1,0 +1,437 @@
+"""The base classes that plugins extend, and the contexts that the engine hands them.
+
+A plugin's hook returns *classes*. A class says its ``kind`` and its ``config_type`` (a frozen
+:class:`Config` whose fields are described) and does its verb. Everything a plugin may use is re-exported by ``nhip``.
+"""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
+
+import msgspec
+
+from nhip.domain.conditions import Node
+from nhip.domain.errors import Problem
+from nhip.domain.messages import (
+    Content,
+    DeliveryClass,
+    Inbound,
+    InboundRequest,
+    Message,
+    MessageClass,
+    Money,
+    Outcome,
+)
+from nhip.domain.struct import Struct
+from nhip.domain.verdict import Verdict
+
+Facts = Mapping[str, Any]
+"""What a decision reads: ``{"contact": {…}, "order": {…}, "previous": {…}, "event": {…}, "run": {…}, "steps": {…}}``."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The base of every plugin configuration. Describe each field with ``Annotated[…, msgspec.Meta(description=…)]``."""
+
+
+class NoConfig(Config):
+    """For a plugin with nothing to configure."""
+
+
+class Plugin:
+    """What all kinds of plugin share."""
+
+    kind: ClassVar[str]
+    """The name in workflow definitions, unique among plugins of its sort: lower-case words joined by underscores."""
+    config_type: ClassVar[type[Config]] = NoConfig
+
+
+# --- triggers ---------------------------------------------------------------------------------------------------------
+
+
+class Lowered(Struct):
+    """What a trigger's configuration means to the engine: these event types, and these tests of their facts."""
+
+    event_types: tuple[str, ...]
+    condition: Node | None = None
+    where: Any = None
+    """A condition tree as it was written in the configuration's own field ``where``. The core parses it, because only
+    the core knows every condition plugin; it must hold together with ``condition``, and its faults are told at ``where``.
+    """
+
+
+class Trigger(Plugin):
+    """What kind of event starts a workflow."""
+
+    @abstractmethod
+    def lower(self, config: Any) -> Lowered:
+        """Say which events concern this configuration. Pure: the engine calls it once, when a workflow is published.
+
+        Raises:
+            InvalidInput: the configuration contradicts itself; paths are relative to it (``to[0]``).
+        """
+
+
+# --- conditions -------------------------------------------------------------------------------------------------------
+
+
+class Condition(Plugin):
+    """A kind of test that workflow conditions may use: ``{"condition": kind, "config": {…}}``."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Roots of the facts it reads (``contact``, ``order``); the engine loads them in bulk."""
+
+    @abstractmethod
+    def check(self, config: Any, facts: Facts, now: datetime) -> Verdict:
+        """Decide. Pure: the same arguments always give the same verdict. ``now`` is aware, in UTC."""
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+
+
+class LocalContext(Protocol):
+    """The open unit of work of a local action: what it does here commits together with its step, or not at all."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    @property
+    def step_id(self) -> str: ...
+
+    @property
+    def idempotency_key(self) -> str: ...
+
+    def render(self, value: Any) -> Any:
+        """Fill in the ``{{ … }}`` of every text inside ``value`` with the facts.
+
+        Raises:
+            TemplateError: an undefined name or a text that cannot be compiled.
+        """
+
+    def update_contact(
+        self,
+        changes: Mapping[str, Any],
+        *,
+        add_tags: Sequence[str] = (),
+        remove_tags: Sequence[str] = (),
+        contact: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Change the run's contact (or the one with that external id); answers with the fields that changed, old values.
+
+        Raises:
+            ActionFailed: the contact does not exist, or a value is refused.
+        """
+
+    def save_record(
+        self, record_type: str, external_id: str | None, fields: Mapping[str, Any], *, create: bool
+    ) -> Mapping[str, Any]:
+        """Create a record of the run's contact (``create=True``; a missing id is made) or change one; answers with it.
+
+        Raises:
+            ActionFailed: no such record, an unknown type, or a value is refused.
+        """
+
+    def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
+        """Let an event happen to the run's contact, with this run as its cause; answers with its id."""
+
+
+class HttpResponse(Struct):
+    """An answer over HTTP, read up to the client's size limit."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ValueError: the body is not JSON (``msgspec.DecodeError`` is one).
+        """
+        return msgspec.json.decode(self.body)
+
+
+class HttpClient(Protocol):
+    """The guarded client: refuses private addresses (unless the process allows them), follows no redirect, bounded."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: float = 10.0,
+    ) -> HttpResponse:
+        """Send one request; ``timeout`` in seconds over all of it.
+
+        Raises:
+            NotSentError: the request surely did not go out (name, connection, TLS, refused address).
+            AmbiguousOutcome: it may have gone out, and no readable answer came.
+        """
+
+
+class RemoteContext(Protocol):
+    """What a remote action may use. It runs outside any transaction and may be cancelled at its deadline."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def facts(self) -> Facts: ...
+
+    @property
+    def idempotency_key(self) -> str: ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that remain for the call."""
+        ...
+
+    @property
+    def http(self) -> HttpClient: ...
+
+    def render(self, value: Any) -> Any:
+        """As :meth:`LocalContext.render`."""
+
+
+class MessageRequest(Struct):
+    """Which message a step wants delivered; the engine renders, governs, sends and records it."""
+
+    channel: str
+    """A channel account's name."""
+    template: str
+    to: str = "contact"
+    """``contact``, ``owner``, ``staff:<id>`` or an address."""
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+    """More facts for the template, under ``data``."""
+    message_class: MessageClass | None = None
+    """Overrides the template's."""
+
+
+class Action(Plugin):
+    """What a step does. Extend :class:`LocalAction`, :class:`RemoteAction` or :class:`MessageAction`."""
+
+    effect: ClassVar[Literal["local", "remote", "message"]]
+
+    def check(self, config: Any) -> Sequence[Problem]:
+        """Faults that types cannot say, found when a workflow is validated; paths relative to the configuration."""
+        return ()
+
+    def references(self, config: Any) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """What must exist when the workflow is published: ``{"channel": [("channel", name)], "template": [("template", …)]}``:
+        per sort, pairs of the path inside the configuration and the name there."""
+        return {}
+
+
+class LocalAction(Action):
+    """Touches only our database: exactly once, in the transaction that records the step."""
+
+    effect = "local"
+
+    @abstractmethod
+    def run(self, context: LocalContext, config: Any) -> Mapping[str, Any]:
+        """Do it; the answer becomes ``steps.<id>.output``.
+
+        Raises:
+            ActionFailed: final; nothing of it is stored but the reason.
+        """
+
+
+class RemoteAction(Action):
+    """Calls something outside: effectively once, with an idempotency key and a deadline."""
+
+    effect = "remote"
+
+    @abstractmethod
+    async def run(self, context: RemoteContext, config: Any) -> Mapping[str, Any]:
+        """Do it; the answer becomes ``steps.<id>.output``.
+
+        Raises:
+            ActionFailed: final.
+            ActionUnavailable: try again later.
+            NotSentError: as ``ActionUnavailable``.
+            AmbiguousOutcome: the step becomes ``unknown``.
+        """
+
+
+class MessageAction(Action):
+    """Asks for a message to be delivered."""
+
+    effect = "message"
+
+    @abstractmethod
+    def message(self, config: Any, facts: Facts) -> MessageRequest:
+        """Say which message. Pure."""
+
+
+# --- channels ---------------------------------------------------------------------------------------------------------
+
+
+class AddressKind(StrEnum):
+    """What a channel sends to."""
+
+    PHONE = "phone"
+    EMAIL = "email"
+    ZALO_USER = "zalo_user"
+    URL = "url"
+    NONE = "none"
+    """The account itself says where (a webhook's url, the console)."""
+
+
+class Capabilities(Struct):
+    """What a channel can do."""
+
+    address: AddressKind
+    html: bool = False
+    subject: bool = False
+    provider_templates: bool = False
+    """Content is an approved template at the provider with parameters, not free text."""
+    media: bool = False
+    batch_size: int = 1
+    """How many messages one call of ``send`` may carry."""
+    receipts: bool = False
+    inbound: bool = False
+    voice: bool = False
+    in_flight: int = 50
+    """How many calls of ``send`` may be under way at once for one account."""
+
+
+class SecretStore(Protocol):
+    """One channel account's secrets: write-only for people, rotating for programs."""
+
+    async def read(self) -> Mapping[str, str]:
+        """The secrets as they are stored now."""
+
+    async def replace(
+        self, seen: Mapping[str, str], renew: Callable[[Mapping[str, str]], Awaitable[Mapping[str, str]]]
+    ) -> Mapping[str, str]:
+        """Renew under a lock over all processes, and store before answering.
+
+        When the stored secrets are no longer the ``seen`` ones somebody else renewed them: those are answered and
+        ``renew`` is not called. What ``renew`` raises passes through, and nothing is stored.
+        """
+
+
+class ChannelContext(Protocol):
+    """What a channel account may use."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def http(self) -> HttpClient: ...
+
+    @property
+    def secrets(self) -> SecretStore: ...
+
+    @property
+    def receipt_url(self) -> str | None:
+        """The public URL of this account's hook, where one is configured (``NHIP_PUBLIC_URL``)."""
+
+    def now(self) -> datetime: ...
+
+
+class Channel(Plugin):
+    """A way to reach people. One instance serves one channel account, for as long as its configuration stands."""
+
+    secrets_type: ClassVar[type[Config]] = NoConfig
+    delivery_class: ClassVar[DeliveryClass]
+    capabilities: ClassVar[Capabilities]
+    dedupe_seconds: ClassVar[int] = 0
+    """For ``dedupes``: for how long the provider remembers a key."""
+
+    def __init__(self, config: Any, context: ChannelContext) -> None:
+        self.config = config
+        self.context = context
+
+    @abstractmethod
+    async def send(self, batch: Sequence[Message], timeout: float) -> Sequence[Outcome]:
+        """Send; exactly one outcome per message, in order. ``timeout`` in seconds for the whole call.
+
+        It does not raise for what a provider may do; an exception is a bug, and each message of it is ``ambiguous``.
+        """
+
+    async def close(self) -> None:
+        """Release connections."""
+
+    @classmethod
+    def check_content(cls, content: Content) -> Sequence[Problem]:
+        """Faults of a template for this channel: a missing subject, no provider template id."""
+        return ()
+
+    async def receive(self, request: InboundRequest) -> Inbound:
+        """Verify and read a provider's request to this account's hook.
+
+        Raises:
+            SignatureMismatch: it is not the provider's.
+            MalformedInput: it cannot be read.
+        """
+        return Inbound()
+
+    async def look_up(self, messages: Sequence[Message]) -> Sequence[Outcome | None]:
+        """Ask the provider what became of messages with an ambiguous outcome; ``None`` where it cannot tell yet."""
+        return [None] * len(messages)
+
+
+# --- record types and bundles -----------------------------------------------------------------------------------------
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class RecordFields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The base of a record type's fields. Every field must have a default: a snapshot may say only some of them.
+
+    The engine adds ``external_id``, ``contact``, ``status`` and ``custom`` to each type by itself.
+    """
+
+
+class RecordType(Plugin):
+    """A business object that belongs to a contact: an order, a deal, a ticket."""
+
+    fields_type: ClassVar[type[RecordFields]]
+    statuses: ClassVar[tuple[str, ...]] = ()
+    """The usual statuses, for people who configure; any status is accepted."""
+    amount_field: ClassVar[str | None] = None
+    """The money field that ``contact.activity.<type>.total`` sums up."""
+
+
+class Bundle(Plugin):
+    """A package of plugins, recipes, templates, taxonomies and policies for one trade."""
+
+    title: ClassVar[str]
+    version: ClassVar[str]
+
+
+__all__ = [
+    "Action",
+    "AddressKind",
+    "Bundle",
+    "Capabilities",
+    "Channel",
+    "ChannelContext",
+    "Condition",
+    "Config",
+    "Facts",
+    "HttpClient",
+    "HttpResponse",
+    "LocalAction",
+    "LocalContext",
+    "Lowered",
+    "MessageAction",
+    "MessageRequest",
+    "Money",
+    "NoConfig",
+    "Plugin",
+    "RecordFields",
+    "RecordType",
+    "RemoteAction",
+    "RemoteContext",
+    "SecretStore",
+    "Trigger",
+]
