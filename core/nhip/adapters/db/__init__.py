@@ -1,0 +1,6 @@
+"""The only SQL: tables, the database's doors, stores over an open transaction, migrations."""
+
+from nhip.adapters.db.session import Database
+from nhip.adapters.db.upgrade import upgrade
+
+__all__ = ["Database", "upgrade"]

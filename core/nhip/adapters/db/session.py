@@ -1,0 +1,180 @@
+"""The database's two doors: ``transact`` for units of work, ``read`` for looking.
+
+Transactional services are synchronous functions over a :class:`~nhip.ports.Unit`. On PostgreSQL they run through
+SQLAlchemy's greenlet bridge over asyncpg; on SQLite a whole unit runs in one hop on the one writer thread, inside
+``BEGIN IMMEDIATE``, while reads go through aiosqlite (ADR 0005).
+"""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import StaticPool
+
+from nhip.adapters.db.unit import SqlUnit
+from nhip.domain.errors import Conflict, StorageUnavailable
+from nhip.ports import Unit
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_SECONDS: Final = 10
+_RETRIES: Final = 6
+_RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+
+
+def _sqlite_setup(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "foreign_keys=ON",
+        "cache_size=-65536",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+class Database:
+    """An open database. Make it with :meth:`open`, and close it."""
+
+    def __init__(self, url: str, writer: Engine | None, engine: AsyncEngine) -> None:
+        self.url = url
+        self._writer = writer
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="nhip-writer") if writer else None
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @classmethod
+    def open(cls, url: str, *, pool_size: int = 8) -> "Database":
+        """Open ``sqlite+aiosqlite:///path`` or ``postgresql+asyncpg://…``; connects at the first use."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            writer = create_engine(
+                parsed.set(drivername="sqlite+pysqlite"),
+                poolclass=StaticPool,
+                connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+            )
+            event.listen(writer, "connect", _sqlite_setup)
+            event.listen(writer, "begin", _begin_immediate)
+            reader = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, max_overflow=0)
+            event.listen(reader.sync_engine, "connect", _sqlite_setup)
+            event.listen(reader.sync_engine, "begin", _begin_deferred)
+            return cls(url, writer, reader)
+        engine = create_async_engine(
+            parsed.set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=False,
+            pool_timeout=5,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 30,
+                "server_settings": {"application_name": "nhip", "idle_in_transaction_session_timeout": "30000", "jit": "off"},
+            },
+        )
+        return cls(url, None, engine)
+
+    async def transact(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)`` in one transaction, and commit it before answering.
+
+        It is run again when another transaction got in its way (serialisation, deadlock, a unique key that appeared
+        meanwhile), so it must have no effects but those on the unit.
+
+        Raises:
+            StorageUnavailable: the database cannot be reached, is full, or stays locked.
+        """
+        for attempt in range(1, _RETRIES + 1):
+            try:
+                if self._writer is not None:
+                    loop = asyncio.get_running_loop()
+                    return await loop.run_in_executor(self._thread, lambda: self._write(work, *args, **kwargs))
+                async with self._engine.begin() as connection:
+                    return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
+            except (Conflict, DBAPIError, PoolTimeout, OSError, asyncio.TimeoutError, TimeoutError) as error:
+                if attempt == _RETRIES or not _is_retryable(error):
+                    raise _translated(error) from error
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
+        raise AssertionError("unreachable")
+
+    def _write(self, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        assert self._writer is not None
+        with self._writer.begin() as connection:
+            return work(SqlUnit(connection), *args, **kwargs)
+
+    async def read(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)`` over one consistent snapshot; nothing it changes is kept.
+
+        Raises:
+            StorageUnavailable: the database cannot be reached.
+        """
+        for attempt in range(1, 3):
+            try:
+                async with self._engine.connect() as connection:
+                    try:
+                        return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
+                    finally:
+                        await connection.rollback()
+            except (DBAPIError, PoolTimeout, OSError, asyncio.TimeoutError, TimeoutError) as error:
+                # After a restart of the server each pooled connection is dead once; SQLAlchemy drops them all at the first.
+                if attempt == 2 or not getattr(error, "connection_invalidated", False):  # noqa: PLR2004
+                    raise _translated(error) from error
+        raise AssertionError("unreachable")
+
+    async def close(self) -> None:
+        """Release every connection."""
+        await self._engine.dispose()
+        if self._writer is not None and self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
+            self._thread.shutdown()
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+
+
+def _is_retryable(error: Exception) -> bool:
+    if isinstance(error, Conflict):
+        return bool(error.data.get("retry"))
+    if isinstance(error, IntegrityError):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or _sqlstate(error) in _RETRYABLE_STATES:
+            return True
+        return isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
+    return False
+
+
+def _translated(error: Exception) -> Exception:
+    """Storage faults as :class:`StorageUnavailable`; everything else is a bug and stays what it is."""
+    if isinstance(error, IntegrityError):
+        return error
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError | asyncio.TimeoutError):
+        return StorageUnavailable(f"the database is not available: {type(error).__name__}")
+    if isinstance(error, DBAPIError):
+        state = _sqlstate(error) or ""
+        if error.connection_invalidated or state[:2] in {"08", "53", "55", "57"}:
+            return StorageUnavailable(f"the database is not available: {state or type(error).__name__}")
+    return error

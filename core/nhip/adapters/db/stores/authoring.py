@@ -1,0 +1,194 @@
+"""Workflows as admins keep them: drafts, versions, and when which version was active."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, func, insert, literal, select, union, union_all, update
+
+from nhip.adapters.db import tables
+from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
+from nhip.domain.ids import new_id
+from nhip.domain.runs import RunState, StepState
+
+_workflows, _versions, _activations = tables.workflows, tables.workflow_versions, tables.workflow_activations
+_steps, _runs, _workspaces = tables.steps, tables.runs, tables.workspaces
+_WORKFLOW_COLUMNS = [_workflows.c[name] for name in StoredWorkflow.__struct_fields__]
+_VERSION_COLUMNS = [_versions.c[name] for name in StoredVersion.__struct_fields__]
+_OPEN = (StepState.READY, StepState.RUNNING, StepState.WAITING, StepState.UNKNOWN)
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _workflow(row: Row[Any]) -> StoredWorkflow:
+    return StoredWorkflow(**{**row._mapping, "draft": _decode(row._mapping["draft"])})
+
+
+def _version(row: Row[Any]) -> StoredVersion:
+    return StoredVersion(**{**row._mapping, "definition": _decode(row._mapping["definition"])})
+
+
+def _values(workflow: StoredWorkflow) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(workflow), "draft": msgspec.json.encode(workflow.draft).decode()}
+
+
+class SqlWorkflows:
+    """Implements :class:`nhip.ports.WorkflowStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- drafts ------------------------------------------------------------------------------------------------------
+
+    def find(self, workspace_id: int, name: str, *, lock: bool = False) -> StoredWorkflow | None:
+        query = select(*_WORKFLOW_COLUMNS).where(_workflows.c.workspace_id == workspace_id, _workflows.c.name == name)
+        row = self._connection.execute(query.with_for_update() if lock else query).one_or_none()
+        return None if row is None else _workflow(row)
+
+    def page(self, workspace_id: int, state: str | None, after: str | None, limit: int) -> Sequence[StoredWorkflow]:
+        query = select(*_WORKFLOW_COLUMNS).where(_workflows.c.workspace_id == workspace_id)
+        if state is not None:
+            query = query.where(_workflows.c.state == state)
+        if after is not None:
+            query = query.where(_workflows.c.name > after)
+        return [_workflow(row) for row in self._connection.execute(query.order_by(_workflows.c.name).limit(limit))]
+
+    def insert(self, workflow: StoredWorkflow) -> None:
+        self._connection.execute(insert(_workflows).values(**_values(workflow)))
+
+    def update(self, workflow: StoredWorkflow) -> None:
+        self._connection.execute(
+            update(_workflows)
+            .where(_workflows.c.workspace_id == workflow.workspace_id, _workflows.c.name == workflow.name)
+            .values(**_values(workflow))
+        )
+
+    def delete(self, workspace_id: int, name: str) -> None:
+        self._connection.execute(
+            delete(_workflows).where(_workflows.c.workspace_id == workspace_id, _workflows.c.name == name)
+        )
+
+    # --- versions ----------------------------------------------------------------------------------------------------
+
+    def raise_publish_version(self, workspace_id: int) -> int:
+        return self._connection.execute(
+            update(_workspaces)
+            .where(_workspaces.c.id == workspace_id)
+            .values(publish_version=_workspaces.c.publish_version + 1)
+            .returning(_workspaces.c.publish_version)
+        ).scalar_one()
+
+    def insert_version(self, version: StoredVersion) -> None:
+        values = {**msgspec.structs.asdict(version), "definition": msgspec.json.encode(version.definition).decode()}
+        self._connection.execute(insert(_versions).values(**values))
+
+    def last_number(self, workspace_id: int, workflow: str) -> int:
+        newest = select(func.max(_versions.c.number)).where(
+            _versions.c.workspace_id == workspace_id, _versions.c.workflow == workflow
+        )
+        return self._connection.execute(newest).scalar_one() or 0
+
+    def version(self, workspace_id: int, workflow: str, number: int) -> StoredVersion | None:
+        row = self._connection.execute(
+            select(*_VERSION_COLUMNS).where(
+                _versions.c.workspace_id == workspace_id,
+                _versions.c.workflow == workflow,
+                _versions.c.number == number,
+            )
+        ).one_or_none()
+        return None if row is None else _version(row)
+
+    def versions(self, workspace_id: int, workflow: str, before: int | None, limit: int) -> Sequence[StoredVersion]:
+        query = select(*_VERSION_COLUMNS).where(
+            _versions.c.workspace_id == workspace_id, _versions.c.workflow == workflow
+        )
+        if before is not None:
+            query = query.where(_versions.c.number < before)
+        rows = self._connection.execute(query.order_by(_versions.c.number.desc()).limit(limit))
+        return [_version(row) for row in rows]
+
+    def open_activation(self, workspace_id: int, workflow: str, version_id: str, now: int) -> None:
+        self._connection.execute(
+            insert(_activations).values(
+                id=new_id(), workspace_id=workspace_id, workflow=workflow, version_id=version_id, from_at=now
+            )
+        )
+
+    def close_activations(self, workspace_id: int, workflow: str, now: int) -> None:
+        self._connection.execute(
+            update(_activations)
+            .where(
+                _activations.c.workspace_id == workspace_id,
+                _activations.c.workflow == workflow,
+                _activations.c.until_at.is_(None),
+            )
+            .values(until_at=now)
+        )
+
+    # --- what stands on them -----------------------------------------------------------------------------------------
+
+    def standing(self, workspace_id: int, workflow: str) -> Sequence[StandingRuns]:
+        # One branch per state, so that each is found through its partial index.
+        held = union_all(
+            *(
+                select(_steps.c.version_id, _steps.c.path).where(
+                    _steps.c.workspace_id == workspace_id, _steps.c.state == literal(state.value, literal_execute=True)
+                )
+                for state in _OPEN
+            )
+        ).subquery()
+        rows = self._connection.execute(
+            select(_versions.c.number, held.c.path, func.count())
+            .join_from(held, _versions, _versions.c.id == held.c.version_id)
+            .where(_versions.c.workspace_id == workspace_id, _versions.c.workflow == workflow)
+            .group_by(_versions.c.number, held.c.path)
+            .order_by(_versions.c.number, held.c.path)
+        )
+        return [StandingRuns(version=row[0], step=row[1], runs=row[2]) for row in rows]
+
+    def versions_in_use(self, workspace_id: int) -> Sequence[str]:
+        published = select(_workflows.c.published_version_id).where(
+            _workflows.c.workspace_id == workspace_id,
+            _workflows.c.published_version_id.is_not(None),
+            _workflows.c.state.in_(("active", "paused")),
+        )
+        held = (
+            select(_steps.c.version_id).where(
+                _steps.c.workspace_id == workspace_id, _steps.c.state == literal(state.value, literal_execute=True)
+            )
+            for state in _OPEN
+        )
+        return [row[0] for row in self._connection.execute(union(published, *held))]
+
+    def cancel_runs(self, workspace_id: int, workflow: str, reason: str, now: int) -> int:
+        versions = select(_versions.c.id).where(
+            _versions.c.workspace_id == workspace_id, _versions.c.workflow == workflow
+        )
+        for state in (StepState.READY, StepState.WAITING):
+            self._connection.execute(
+                update(_steps)
+                .where(
+                    _steps.c.workspace_id == workspace_id,
+                    _steps.c.state == literal(state.value, literal_execute=True),
+                    _steps.c.version_id.in_(versions),
+                )
+                .values(state=StepState.CANCELLED.value, reason=reason, finished_at=now)
+            )
+        return self._connection.execute(
+            update(_runs)
+            .where(
+                _runs.c.workspace_id == workspace_id,
+                _runs.c.workflow == workflow,
+                _runs.c.state == RunState.RUNNING.value,
+            )
+            .values(state=RunState.CANCELLED.value, reason=reason, ended_at=now)
+        ).rowcount
+
+    def seen_types(self, workspace_id: int, types: Sequence[str]) -> set[str]:
+        events = tables.events
+        asked = [
+            select(literal(one).label("type")).where(
+                select(events.c.id).where(events.c.workspace_id == workspace_id, events.c.type == one).exists()
+            )
+            for one in types
+        ]
+        return {row[0] for row in self._connection.execute(union_all(*asked))} if asked else set()

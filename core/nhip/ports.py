@@ -1,0 +1,507 @@
+"""What the services need from the outside, as protocols; ``nhip.adapters`` implements them.
+
+Stores are synchronous: they run inside one open unit, over one connection (ADR 0005). Rows on the hot path are plain
+tuples in the order of the adapter's columns, everything else is a struct of the domain. Every method takes the workspace
+it works in, except those of the work queue, which serve all workspaces at once and answer rows that name theirs.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from nhip.domain.access import ApiKey, AuditEntry, StoredAnswer, Workspace
+from nhip.domain.authored import StandingRuns, StoredChannel, StoredTemplate, StoredVersion, StoredWorkflow
+from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
+from nhip.domain.customers import ActivityCount, Contact, Record, Staff
+from nhip.domain.deliveries import Delivery, ReceiptRow
+from nhip.domain.errors import Problem
+from nhip.domain.messages import Content
+from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class EventStore(Protocol):
+    """Events and refusals."""
+
+    def find(self, workspace_id: int, source: str, source_ids: Sequence[str]) -> dict[str, str]:
+        """The ids of the events that are stored already, by their source's id."""
+        ...
+
+    def runs_of(self, workspace_id: int, event_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The runs that each incoming event started."""
+        ...
+
+    def insert(self, rows: Sequence[tuple[Any, ...]]) -> None: ...
+
+    def refuse(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write down that a workflow matched and started no run."""
+        ...
+
+
+class CustomerStore(Protocol):
+    """Contacts, records and activity."""
+
+    def contacts(self, workspace_id: int, ids: Sequence[str]) -> list[Contact]: ...
+
+    def contacts_by_external_id(self, workspace_id: int, external_ids: Sequence[str]) -> list[Contact]: ...
+
+    def contacts_by_address(self, workspace_id: int, field: str, values: Sequence[str]) -> list[Contact]:
+        """``field``: phone, email or zalo_user_id. The oldest contact first."""
+        ...
+
+    def lock_contacts(self, workspace_id: int, ids: Sequence[str]) -> None:
+        """Hold these contacts until the unit ends, so that decisions about their entry are made one after the other."""
+        ...
+
+    def insert_contacts(self, workspace_id: int, contacts: Sequence[Contact]) -> None: ...
+
+    def update_contacts(self, workspace_id: int, contacts: Sequence[Contact]) -> None:
+        """Raises ``Conflict`` (the unit is run again) when one changed since it was read."""
+        ...
+
+    def accounts(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The companies of that name, as facts."""
+        ...
+
+    def records(self, workspace_id: int, kind: str, external_ids: Sequence[str]) -> list[Record]: ...
+
+    def insert_records(self, workspace_id: int, records: Sequence[Record]) -> None: ...
+
+    def update_records(self, workspace_id: int, records: Sequence[Record]) -> None:
+        """As :meth:`update_contacts`."""
+        ...
+
+    def activity(self, workspace_id: int, contact_ids: Sequence[str]) -> list[ActivityCount]: ...
+
+    def bump_activity(self, workspace_id: int, counts: Sequence[ActivityCount]) -> None:
+        """Add these counts to what is stored."""
+        ...
+
+
+class RunStore(Protocol):
+    """Runs and steps."""
+
+    def insert(self, runs: Sequence[RunRow], steps: Sequence[StepRow]) -> None: ...
+
+    def insert_steps(self, steps: Sequence[StepRow]) -> None:
+        """A step that is there already (same run, node and iteration) stays as it is."""
+        ...
+
+    def finish(self, runs: Sequence[tuple[str, str | None, int, str]]) -> None:
+        """End runs: tuples of state, reason, time, id."""
+        ...
+
+    def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
+        """The state of each of these runs."""
+        ...
+
+    def last_entries(
+        self, workspace_id: int, workflow: str, contact_ids: Sequence[str]
+    ) -> dict[str, tuple[int, int]]:
+        """Per contact that ever entered: when it last did, and how many of its runs are still under way."""
+        ...
+
+    def claim(self, owner: str, limit: int, now: int, lease_until: int) -> list[ClaimedStep]:
+        """Take up to ``limit`` due steps for ``owner``, never two of one contact."""
+        ...
+
+    def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Hold these steps until the unit ends; answers their epoch and state."""
+        ...
+
+    def steps(self, ids: Sequence[str]) -> list[ClaimedStep]: ...
+
+    def record(self, updates: Sequence[StepUpdate]) -> None:
+        """Write what became of steps, and end their leases."""
+        ...
+
+    def contexts(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, RunContext]: ...
+
+    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, str | None, str | None]]:
+        """Of the finished steps of these runs: run, version, node, outcome, output as JSON."""
+        ...
+
+    def expired(self, now: int, limit: int) -> list[ClaimedStep]:
+        """Running steps whose lease is over."""
+        ...
+
+    def overdue_unknown(self, now: int, limit: int) -> list[ClaimedStep]:
+        """Unknown steps that have waited long enough."""
+        ...
+
+    def unknown_messages(self, limit: int) -> list[ClaimedStep]: ...
+
+    def due_waits(self, now: int, limit: int) -> list[ClaimedStep]: ...
+
+    def next_due(self) -> int | None:
+        """When the next ready step is due."""
+        ...
+
+    def resume(self, workspace_id: int, workflow: str, now: int) -> int:
+        """Make the steps ready that a pause of this workflow held back."""
+        ...
+
+    def reopen(self, workspace_id: int, step_id: str, generation: int, reason: str, now: int) -> None:
+        """Make a finished or unknown step ready again, as this generation."""
+        ...
+
+    def cancel_steps(self, workspace_id: int, run_id: str, reason: str, now: int) -> int: ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries and receipts."""
+
+    def insert(self, deliveries: Sequence[Delivery]) -> None: ...
+
+    def update(self, deliveries: Sequence[Delivery]) -> None: ...
+
+    def of_steps(self, step_ids: Sequence[str]) -> list[Delivery]: ...
+
+    def by_ids(self, workspace_id: int, ids: Sequence[str]) -> list[Delivery]: ...
+
+    def by_keys(self, workspace_id: int, channel: str, keys: Sequence[str]) -> list[Delivery]: ...
+
+    def by_provider_ids(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[Delivery]: ...
+
+    def known_receipts(self, workspace_id: int, channel: str, receipt_ids: Sequence[str]) -> set[str]: ...
+
+    def insert_receipts(self, receipts: Sequence[ReceiptRow]) -> None: ...
+
+    def parked_receipts(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[ReceiptRow]: ...
+
+    def assign_receipts(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Give parked receipts their delivery: pairs of delivery id and receipt row id."""
+        ...
+
+
+class PublishedStore(Protocol):
+    """What admins configured, as the engine reads it."""
+
+    def publish_version(self, workspace_id: int) -> int: ...
+
+    def changed_since(self, workspace_id: int, known: int) -> list[tuple[str, str, PublishedVersion | None]]:
+        """Name, state and published version of each workflow that changed after ``known``."""
+        ...
+
+    def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]: ...
+
+    def channels(self, workspace_id: int, names: Sequence[str]) -> dict[str, ChannelAccount]: ...
+
+    def channel_by_hook(self, token: str) -> ChannelAccount | None: ...
+
+    def templates(self, workspace_id: int, names: Sequence[str]) -> dict[str, Template]: ...
+
+    def lock_rate(self, workspace_id: int, channel: str) -> int:
+        """Hold a channel account's rate until the unit ends; answers its ``next_free_at``."""
+        ...
+
+    def set_rate(self, workspace_id: int, channel: str, next_free_at: int) -> None: ...
+
+
+class StaffStore(Protocol):
+    """Employees."""
+
+    def find(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, Staff]: ...
+
+
+class SecretRows(Protocol):
+    """Sealed secrets of channel accounts."""
+
+    def read(self, workspace_id: int, name: str) -> str | None:
+        """What is sealed; ``None`` when there is no such account."""
+        ...
+
+    def lock(self, workspace_id: int, name: str, owner: str, now: int, until: int) -> bool:
+        """Take the right to renew, until a time; false while somebody else has it."""
+        ...
+
+    def save(self, workspace_id: int, name: str, sealed: str, owner: str, now: int) -> bool:
+        """Store renewed secrets; false when the lock was lost meanwhile."""
+        ...
+
+    def unlock(self, workspace_id: int, name: str, owner: str) -> None: ...
+
+
+class SecretVault(Protocol):
+    """Seals secrets for the database."""
+
+    def seal(self, workspace_id: int, name: str, secrets: Mapping[str, str]) -> str: ...
+
+    def open(self, workspace_id: int, name: str, sealed: str) -> dict[str, str]:
+        """Raises ``Conflict`` when it was sealed for another place, or with an unknown key."""
+        ...
+
+
+class ChannelStore(Protocol):
+    """Channel accounts, as admins keep them."""
+
+    def find(self, workspace_id: int, name: str, *, lock: bool = False) -> StoredChannel | None:
+        """``lock`` holds the row until the unit ends."""
+        ...
+
+    def page(self, workspace_id: int, after: str | None, limit: int) -> Sequence[StoredChannel]:
+        """By name, after a name."""
+        ...
+
+    def insert(self, channel: StoredChannel) -> None: ...
+
+    def update(self, channel: StoredChannel) -> None:
+        """The caller holds the row."""
+        ...
+
+    def delete(self, workspace_id: int, name: str) -> None: ...
+
+
+class TemplateStore(Protocol):
+    """Templates, as admins keep them."""
+
+    def find(self, workspace_id: int, name: str, *, lock: bool = False) -> StoredTemplate | None:
+        """``lock`` holds the row until the unit ends."""
+        ...
+
+    def page(self, workspace_id: int, after: str | None, limit: int) -> Sequence[StoredTemplate]:
+        """By name, after a name."""
+        ...
+
+    def insert(self, template: StoredTemplate) -> None: ...
+
+    def update(self, template: StoredTemplate) -> None:
+        """The caller holds the row."""
+        ...
+
+    def delete(self, workspace_id: int, name: str) -> None: ...
+
+
+class WorkflowStore(Protocol):
+    """Workflows, as admins keep them."""
+
+    def find(self, workspace_id: int, name: str, *, lock: bool = False) -> StoredWorkflow | None:
+        """``lock`` holds the row until the unit ends."""
+        ...
+
+    def page(self, workspace_id: int, state: str | None, after: str | None, limit: int) -> Sequence[StoredWorkflow]:
+        """By name, after a name."""
+        ...
+
+    def insert(self, workflow: StoredWorkflow) -> None: ...
+
+    def update(self, workflow: StoredWorkflow) -> None:
+        """The caller holds the row."""
+        ...
+
+    def delete(self, workspace_id: int, name: str) -> None: ...
+
+    def raise_publish_version(self, workspace_id: int) -> int:
+        """One more than it was. It holds the workspace's row, so publishes of one workspace go one after the other."""
+        ...
+
+    def insert_version(self, version: StoredVersion) -> None: ...
+
+    def last_number(self, workspace_id: int, workflow: str) -> int:
+        """The newest version's number, or 0."""
+        ...
+
+    def version(self, workspace_id: int, workflow: str, number: int) -> StoredVersion | None: ...
+
+    def versions(self, workspace_id: int, workflow: str, before: int | None, limit: int) -> Sequence[StoredVersion]:
+        """The newest first."""
+        ...
+
+    def open_activation(self, workspace_id: int, workflow: str, version_id: str, now: int) -> None:
+        """From now on this version may start runs."""
+        ...
+
+    def close_activations(self, workspace_id: int, workflow: str, now: int) -> None:
+        """From now on none may."""
+        ...
+
+    def standing(self, workspace_id: int, workflow: str) -> Sequence[StandingRuns]:
+        """On which steps of which versions runs stand."""
+        ...
+
+    def versions_in_use(self, workspace_id: int) -> Sequence[str]:
+        """The ids of the versions that are published and not put away, or that runs stand on."""
+        ...
+
+    def cancel_runs(self, workspace_id: int, workflow: str, reason: str, now: int) -> int:
+        """End every run of a workflow that is under way; answers how many."""
+        ...
+
+    def seen_types(self, workspace_id: int, types: Sequence[str]) -> set[str]:
+        """Of these event types, those of which an event is stored."""
+        ...
+
+
+class AuditStore(Protocol):
+    """Who changed what."""
+
+    def write(
+        self, workspace_id: int, actor: str, action: str, target: str, now: int, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """``action`` is a verb on a kind (``workflow.publish``), ``target`` a name, ``actor`` a key's id."""
+        ...
+
+    def entries(
+        self, workspace_id: int, *, after: str | None, limit: int, action: str | None, target: str | None
+    ) -> list[AuditEntry]:
+        """The newest first; ``after`` is the id of the last one that was seen."""
+        ...
+
+
+class WorkspaceStore(Protocol):
+    """The tenants."""
+
+    def by_name(self, name: str) -> Workspace | None: ...
+
+    def all(self, *, after: int | None, limit: int) -> list[Workspace]:
+        """In the order of their ids; ``after`` is the last id that was seen."""
+        ...
+
+    def insert(self, name: str, title: str, now: int) -> Workspace: ...
+
+
+class KeyStore(Protocol):
+    """API keys. An id is unique over all workspaces, because it is how a request says which workspace it means."""
+
+    def by_id(self, identifier: str) -> ApiKey | None: ...
+
+    def all(self, workspace_id: int, *, after: str | None, limit: int) -> list[ApiKey]: ...
+
+    def insert(self, key: ApiKey) -> None: ...
+
+    def revoke(self, workspace_id: int, identifier: str, now: int) -> None: ...
+
+    def touch(self, workspace_id: int, identifier: str, now: int) -> None:
+        """Set when the key was last used."""
+        ...
+
+
+class IdempotencyStore(Protocol):
+    """What requests with an ``Idempotency-Key`` answered."""
+
+    def find(self, workspace_id: int, route: str, key: str) -> StoredAnswer | None: ...
+
+    def insert(self, workspace_id: int, route: str, key: str, fingerprint: str, now: int) -> None: ...
+
+    def finish(self, workspace_id: int, route: str, key: str, status: int, headers: str, body: str) -> None: ...
+
+    def forget(self, workspace_id: int, route: str, key: str) -> None: ...
+
+    def prune(self, before: int) -> int:
+        """Drop the answers of all workspaces that are older; answers how many."""
+        ...
+
+
+class Unit(Protocol):
+    """One open transaction: all of it is kept, or none."""
+
+    @property
+    def events(self) -> EventStore: ...
+
+    @property
+    def customers(self) -> CustomerStore: ...
+
+    @property
+    def runs(self) -> RunStore: ...
+
+    @property
+    def deliveries(self) -> DeliveryStore: ...
+
+    @property
+    def published(self) -> PublishedStore: ...
+
+    @property
+    def staff(self) -> StaffStore: ...
+
+    @property
+    def workspaces(self) -> WorkspaceStore: ...
+
+    @property
+    def keys(self) -> KeyStore: ...
+
+    @property
+    def audit(self) -> AuditStore: ...
+
+    @property
+    def idempotency(self) -> IdempotencyStore: ...
+
+    @property
+    def secrets(self) -> SecretRows: ...
+
+    @property
+    def channels(self) -> ChannelStore: ...
+
+    @property
+    def templates(self) -> TemplateStore: ...
+
+    @property
+    def workflows(self) -> WorkflowStore: ...
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A part of the unit that is undone alone when it raises."""
+        ...
+
+
+class Storage(Protocol):
+    """The database's two doors."""
+
+    async def transact(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)`` in one transaction and commit it; run again on conflict.
+
+        Raises:
+            StorageUnavailable: the database cannot take it now; nothing was stored.
+        """
+        ...
+
+    async def read(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)`` over one snapshot."""
+        ...
+
+
+class Doorbell(Protocol):
+    """Tells workers that there is work. Losing a ring costs latency, never work."""
+
+    def ring(self) -> None:
+        """There is work. Never blocks, never raises."""
+        ...
+
+    async def run(self, answer: Callable[[], Awaitable[None]]) -> None:
+        """Call ``answer`` at each ring, until cancelled; survives the loss of whatever carries the rings."""
+        ...
+
+    async def health(self) -> Mapping[str, Any]:
+        """What an operator should know: ``{"state": "up" | "down", …}``."""
+        ...
+
+
+class Renderer(Protocol):
+    """Templates."""
+
+    def render(self, content: Content, facts: Mapping[str, Any]) -> Content:
+        """Raises ``TemplateError``."""
+        ...
+
+    def render_value(self, value: Any, facts: Mapping[str, Any]) -> Any:
+        """Raises ``TemplateError``."""
+        ...
+
+    def check(
+        self, content: Content, *, roots: frozenset[str], known: Mapping[str, frozenset[str] | None]
+    ) -> list[Problem]: ...
+
+    def missing(self, content: Content, facts: Mapping[str, Any]) -> list[str]: ...
+
+
+class Clock(Protocol):
+    """Where the present comes from."""
+
+    def now(self) -> datetime:
+        """Aware, in UTC."""
+        ...
+
+    def micros(self) -> int:
+        """The same, as the database keeps it."""
+        ...
