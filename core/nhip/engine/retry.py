@@ -1,0 +1,37 @@
+"""When to try again: full jitter, a bound on attempts and one on age."""
+
+from datetime import timedelta
+from typing import Final
+
+from nhip.domain.struct import Struct
+
+
+class RetryPolicy(Struct):
+    """How often and how long a step that did not get through is tried again."""
+
+    attempts: int = 8
+    age: timedelta = timedelta(hours=24)
+    base: timedelta = timedelta(seconds=1)
+    cap: timedelta = timedelta(minutes=15)
+
+
+DEFAULT: Final = RetryPolicy()
+MAX_LEASES_LOST: Final = 3
+"""A step that took its worker down this often is poison: it is not tried again by itself."""
+
+
+def retry_delay(
+    policy: RetryPolicy, attempt: int, age: timedelta, chance: float, retry_after: float | None = None
+) -> timedelta | None:
+    """How long to wait before the next attempt, or ``None`` when there shall be none.
+
+    ``attempt`` counts those made (1 after the first), ``age`` is the time since the first, ``chance`` is uniform in
+    [0, 1) and comes from the caller. A ``retry_after`` in seconds, said by the other side, is a lower bound.
+    """
+    if attempt >= policy.attempts or age >= policy.age:
+        return None
+    ceiling = min(policy.cap, policy.base * 2 ** (attempt - 1))
+    delay = max(ceiling * chance, timedelta(milliseconds=50))
+    if retry_after is not None:
+        delay = max(delay, timedelta(seconds=min(retry_after, 86_400)))
+    return delay

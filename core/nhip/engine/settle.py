@@ -1,0 +1,105 @@
+"""What a message's outcome means for its delivery and its step."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from nhip.domain.messages import (
+    Accepted,
+    Ambiguous,
+    DeliveryClass,
+    DeliveryState,
+    NotSent,
+    Outcome,
+    Rejected,
+    RejectionReason,
+)
+from nhip.domain.struct import Struct
+from nhip.engine.retry import RetryPolicy, retry_delay
+
+_DEDUPE_MARGIN: Final = timedelta(minutes=5)
+
+
+class Move(StrEnum):
+    """What the step does next."""
+
+    DONE = "done"
+    AGAIN = "again"
+    """The same delivery once more, with the same key."""
+    FALL_BACK = "fall_back"
+    """The next alternative, a new generation: the answer was a definite no."""
+    UNKNOWN = "unknown"
+    DEAD = "dead"
+
+
+class Settlement(Struct):
+    """The decision; the service only writes it down."""
+
+    move: Move
+    delivery: DeliveryState
+    reason: str | None = None
+    detail: str | None = None
+    delay: timedelta = timedelta()
+    counts: bool = True
+    """Whether the attempt counts against the limit."""
+
+
+class Attempt(Struct):
+    """What is known about the attempt that just ended."""
+
+    delivery_class: DeliveryClass
+    dedupe_for: timedelta
+    number: int
+    age: timedelta
+    alternatives_left: int
+
+
+def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: float) -> Settlement:
+    """Decide. An ambiguous outcome is repeated only where the provider drops a repeated key, and only as long as it
+    remembers it; everywhere else it becomes ``unknown`` and is never blindly sent again."""
+    match outcome:
+        case Accepted():
+            return Settlement(move=Move.DONE, delivery=DeliveryState.ACCEPTED)
+        case Rejected():
+            return _rejected(outcome, attempt)
+        case NotSent():
+            number = attempt.number if outcome.counts else min(attempt.number, 1)
+            delay = retry_delay(policy, number, attempt.age, chance, outcome.retry_after)
+            if delay is not None:
+                return Settlement(
+                    move=Move.AGAIN, delivery=DeliveryState.DEFERRED, reason=outcome.code, detail=outcome.detail,
+                    delay=delay, counts=outcome.counts,
+                )  # fmt: skip
+            move = Move.FALL_BACK if attempt.alternatives_left else Move.DEAD
+            return Settlement(
+                move=move,
+                delivery=DeliveryState.FAILED,
+                reason="attempts_exhausted",
+                detail=f"{outcome.code} {outcome.detail}",
+            )
+        case Ambiguous():
+            if attempt.delivery_class is DeliveryClass.DEDUPES and attempt.age < attempt.dedupe_for - _DEDUPE_MARGIN:
+                delay = retry_delay(policy, attempt.number, attempt.age, chance)
+                if delay is not None:
+                    return Settlement(
+                        move=Move.AGAIN,
+                        delivery=DeliveryState.DEFERRED,
+                        reason=outcome.code,
+                        detail=outcome.detail,
+                        delay=delay,
+                    )
+            return Settlement(
+                move=Move.UNKNOWN, delivery=DeliveryState.UNKNOWN, reason=outcome.code, detail=outcome.detail
+            )
+
+
+def _rejected(outcome: Rejected, attempt: Attempt) -> Settlement:
+    state = DeliveryState.REJECTED
+    detail = f"{outcome.code} {outcome.detail}".strip()
+    if outcome.reason is RejectionReason.INVALID:
+        return Settlement(move=Move.DEAD, delivery=state, reason=outcome.reason, detail=detail)
+    if attempt.alternatives_left:
+        return Settlement(move=Move.FALL_BACK, delivery=state, reason=outcome.reason, detail=detail)
+    if outcome.reason is RejectionReason.CONFIGURATION:
+        return Settlement(move=Move.DEAD, delivery=state, reason=outcome.reason, detail=detail)
+    return Settlement(move=Move.DONE, delivery=state, reason=outcome.reason, detail=detail)

@@ -1,0 +1,112 @@
+"""What a snapshot changes: new attributes, the old values of what changed, and the events that follow from it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from nhip.domain.customers import ActivityCount, Contact, Record
+from nhip.domain.times import format_micros
+
+Attributes = dict[str, Any]
+_NOT_DONE_BY_CONTACT = frozenset({"message.delivered", "message.failed"})
+
+
+def merge(current: Mapping[str, Any], snapshot: Mapping[str, Any]) -> tuple[Attributes, Attributes]:
+    """Lay a snapshot over what is known. Answers the new attributes and the old values of what changed.
+
+    ``custom`` is merged key by key (null removes a key); every other field is replaced whole.
+    """
+    merged = dict(current)
+    previous: Attributes = {}
+    for name, value in snapshot.items():
+        if name == "custom":
+            old_custom = merged.get("custom") or {}
+            custom, old = merge(old_custom, value or {})
+            if old:
+                merged["custom"] = custom
+                previous["custom"] = old
+            continue
+        old_value = merged.get(name)
+        if old_value != value or type(old_value) is not type(value):
+            previous[name] = old_value
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+    return merged, previous
+
+
+def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None) -> Attributes:
+    """The contact as conditions and templates see it; absent fields are absent."""
+    facts = dict(contact.attributes)
+    facts["id"] = contact.id
+    facts["external_id"] = contact.external_id
+    facts["score"] = contact.score
+    facts["created_at"] = format_micros(contact.created_at)
+    facts["updated_at"] = format_micros(contact.updated_at)
+    if activity is not None:
+        facts["activity"] = {
+            kind: {
+                "count": count.count,
+                "first_at": format_micros(count.first_at),
+                "last_at": format_micros(count.last_at),
+                "total": count.total,
+            }
+            for kind, count in activity.items()
+        }
+    return facts
+
+
+def record_facts(record: Record) -> Attributes:
+    """The record as conditions and templates see it."""
+    facts = dict(record.attributes)
+    facts["id"] = record.id
+    facts["created_at"] = format_micros(record.created_at)
+    facts["updated_at"] = format_micros(record.updated_at)
+    return facts
+
+
+def contact_events(
+    created: bool, previous: Mapping[str, Any], now: Mapping[str, Any]
+) -> Iterator[tuple[str, Attributes]]:
+    """The events that a change of a contact means: type and data."""
+    if created:
+        yield "contact.created", {}
+        return
+    if not previous:
+        return
+    if previous.keys() - {"tags"}:
+        yield "contact.updated", {"changed": sorted(previous)}
+    if "tags" in previous:
+        old, new = previous["tags"] or [], now.get("tags") or []
+        for tag in new:
+            if tag not in old:
+                yield "contact.tag_added", {"tag": tag}
+        for tag in old:
+            if tag not in new:
+                yield "contact.tag_removed", {"tag": tag}
+
+
+def record_events(
+    kind: str, created: bool, previous: Mapping[str, Any], now: Mapping[str, Any]
+) -> Iterator[tuple[str, Attributes]]:
+    """The events that a change of a record means. A new record is only ``created``, whatever its status."""
+    if created:
+        yield f"{kind}.created", {"external_id": now["external_id"]}
+        return
+    if not previous:
+        return
+    if previous.keys() - {"status"}:
+        yield f"{kind}.updated", {"external_id": now["external_id"], "changed": sorted(previous)}
+    if "status" in previous:
+        yield (
+            f"{kind}.status_changed",
+            {"external_id": now["external_id"], "from": previous["status"], "to": now.get("status")},
+        )
+
+
+def activity_kind(event_type: str, record_types: Mapping[str, Any]) -> str | None:
+    """What an event counts as in ``contact.activity``: a record's kind when one is created, else the type's first word."""
+    family, _, verb = event_type.partition(".")
+    if family in record_types:
+        return family if verb == "created" else None
+    return None if family in ("contact", "") or event_type in _NOT_DONE_BY_CONTACT else family
