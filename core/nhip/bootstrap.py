@@ -1,0 +1,118 @@
+"""Put the parts together: the one place that knows which adapter serves which port."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import Any
+
+from nhip.adapters.clock import SystemClock
+from nhip.adapters.db import Database, upgrade
+from nhip.adapters.doorbell import Bell
+from nhip.adapters.embedded_valkey import EmbeddedValkey
+from nhip.adapters.http import GuardedClient
+from nhip.adapters.secrets import Vault
+from nhip.adapters.templates import TemplateRenderer
+from nhip.catalog import Catalog
+from nhip.engine.conditions import CustomConditions
+from nhip.ports import Clock
+from nhip.services.channel_pool import ChannelPool
+from nhip.services.custom_conditions import custom_conditions
+from nhip.services.execute import Execution
+from nhip.services.inbox import Inbox
+from nhip.services.ingest import Ingest
+from nhip.services.intake import Intake
+from nhip.services.matching import Matcher, Versions
+from nhip.services.progress import Progress
+from nhip.services.receipts import Receipts
+from nhip.services.reconcile import Reconcile
+from nhip.settings import Settings
+from nhip.services.executor import Executor
+
+log = logging.getLogger("nhip")
+
+
+class Engine:
+    """Every part of one process, wired. Make it with :meth:`start`, and :meth:`stop` it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalog: Catalog,
+        database: Database,
+        doorbell: Bell,
+        valkey: EmbeddedValkey | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.settings = settings
+        self.catalog = catalog
+        self.database = database
+        self.doorbell = doorbell
+        self.valkey = valkey
+        self.clock: Clock = clock or SystemClock()
+        self.renderer = TemplateRenderer()
+        self.vault = Vault.from_settings(settings.secret_key, settings.data_dir)
+        self.http = GuardedClient(allow_private=settings.allow_private_hosts)
+        self.customs: CustomConditions = custom_conditions(catalog)
+        self.versions = Versions(catalog)
+        self.matcher = Matcher(catalog, self.versions, self.customs)
+        self.intake = Intake(catalog)
+        self.ingest = Ingest(catalog, self.matcher, self.versions, self.customs)
+        self.inbox = Inbox(database, self.ingest, self.clock, doorbell)
+        self.progress = Progress(catalog, self.versions, self.customs)
+        self.receipts = Receipts(self.ingest, self.intake, self.progress, self.clock)
+        settle_after = timedelta(seconds=settings.settle_seconds)
+        self.execution = Execution(
+            catalog, self.versions, self.ingest, self.intake, self.progress, self.receipts, self.renderer, self.clock,
+            settle_after=settle_after,
+        )  # fmt: skip
+        self.reconcile = Reconcile(catalog, self.progress, self.clock, settle_after=settle_after)
+        self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
+        self.executor = Executor(
+            database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
+            self.clock, lease_seconds=settings.lease_seconds, call_timeout=settings.call_timeout_seconds,
+            max_in_flight=settings.max_in_flight, reconcile_seconds=settings.reconcile_seconds,
+        )  # fmt: skip
+        self._working: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(
+        cls, settings: Settings, *, migrate: bool = True, embedded: bool = True, catalog: Catalog | None = None,
+        clock: Clock | None = None,
+    ) -> "Engine":  # fmt: skip
+        """Open everything that ``settings`` name. ``embedded`` starts a Valkey where no ``redis_url`` is set."""
+        catalog = catalog or Catalog.load(allow=settings.plugins_allow, deny=settings.plugins_deny)
+        for status in catalog.plugins:
+            if status.state == "failed":
+                log.error("plugin not loaded", extra={"plugin": status.name, "reason": status.reason})
+        if migrate:
+            await upgrade(settings.database_url)
+        valkey, redis_url = None, settings.redis_url
+        if redis_url is None and embedded:
+            valkey = EmbeddedValkey(settings.data_dir)
+            redis_url = valkey.url if await valkey.start() else None
+        doorbell = Bell(redis_url, poll_seconds=0.1 if valkey else 0.02)
+        database = Database.open(settings.database_url, pool_size=settings.pool_size)
+        engine = cls(settings, catalog=catalog, database=database, doorbell=doorbell, valkey=valkey, clock=clock)
+        health: Any = await doorbell.health()
+        if "warning" in health:
+            log.warning("redis", extra={"detail": health["warning"]})
+        return engine
+
+    def work(self) -> asyncio.Task[None]:
+        """Execute steps in this process from now on."""
+        if self._working is None:
+            self._working = asyncio.get_running_loop().create_task(self.executor.run(), name="nhip-executor")
+        return self._working
+
+    async def stop(self) -> None:
+        """Finish what is in flight, and close everything."""
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.gather(self._working, return_exceptions=True)
+        await self.doorbell.close()
+        await self.channels.close()
+        await self.http.close()
+        await self.database.close()
+        if self.valkey is not None:
+            await self.valkey.stop()

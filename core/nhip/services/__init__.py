@@ -1,0 +1,1 @@
+"""Load, decide, store, ring: each service in that order, over one open unit."""

@@ -1,0 +1,488 @@
+"""Execute steps: claim a batch and prepare it in one unit, call outside of any, record in another.
+
+Claiming, running local steps, rendering messages and writing the intent of each call are one transaction, so a step
+that was claimed has either done nothing outside, or has its intent stored. The calls themselves happen outside, at once
+for the whole batch; their outcomes are recorded in groups as they come.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from nhip.catalog import Catalog
+from nhip.crashpoints import crashpoint
+from nhip.domain.configured import ChannelAccount, Template
+from nhip.domain.customers import Staff
+from nhip.domain.deliveries import RANK, Delivery
+from nhip.domain.errors import ActionFailed, Conflict, InvalidInput, StorageUnavailable, TemplateError
+from nhip.domain.ids import idempotency_key, new_id
+from nhip.domain.messages import (
+    Accepted,
+    DeliveryClass,
+    DeliveryState,
+    Message,
+    MessageClass,
+    Outcome,
+)
+from nhip.domain.runs import ClaimedStep, StepKind, StepState
+from nhip.engine.decoding import convert
+from nhip.engine.program import ProgramNode
+from nhip.engine.retry import DEFAULT, RetryPolicy, retry_delay
+from nhip.engine.settle import Attempt, Move, settle
+from nhip.plugin_api import AddressKind, LocalAction, MessageAction, MessageRequest
+from nhip.ports import Clock, Renderer, Unit
+from nhip.services.ingest import Ingest
+from nhip.services.intake import Intake
+from nhip.services.local_context import UnitLocalContext
+from nhip.services.matching import Versions
+from nhip.services.progress import Progress, StepChange
+from nhip.services.receipts import Receipts
+from nhip.services.run_facts import RunFacts, load_run_facts
+
+log = logging.getLogger("nhip.execute")
+_encode: Final = msgspec.json.Encoder().encode
+PARKED_UNTIL: Final = 2**62
+"""The due time of a step that a pause holds back: it is freed by the resume, not by the clock."""
+_ADDRESS_FIELDS: Final = {
+    AddressKind.PHONE: "phone",
+    AddressKind.EMAIL: "email",
+    AddressKind.ZALO_USER: "zalo_user_id",
+}
+
+
+class Sending(msgspec.Struct, kw_only=True):
+    """A message whose intent is stored and which goes out now."""
+
+    step: ClaimedStep
+    delivery: Delivery
+    message: Message
+    account: ChannelAccount
+    alternatives_left: int
+
+
+class Calling(msgspec.Struct, kw_only=True):
+    """A remote action whose intent is stored and which runs now."""
+
+    step: ClaimedStep
+    node: ProgramNode
+    facts: Mapping[str, Any]
+
+
+class Claimed(msgspec.Struct, kw_only=True):
+    """What one claim brought: how many steps were taken, and those that go on outside the unit."""
+
+    count: int
+    sendings: list[Sending]
+    callings: list[Calling]
+
+
+class Sent(msgspec.Struct, kw_only=True):
+    """A message's outcome, to be recorded."""
+
+    sending: Sending
+    outcome: Outcome
+
+
+class Called(msgspec.Struct, kw_only=True):
+    """A remote action's outcome, to be recorded."""
+
+    step: ClaimedStep
+    state: StepState
+    output: Any = None
+    reason: str | None = None
+    retry_after: float | None = None
+    """Set, with the state ``ready``, where the action shall be tried again."""
+
+
+class Execution:
+    """The service. Its methods run inside units and have no effect outside them."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        versions: Versions,
+        ingest: Ingest,
+        intake: Intake,
+        progress: Progress,
+        receipts: Receipts,
+        renderer: Renderer,
+        clock: Clock,
+        *,
+        settle_after: timedelta,
+        policy: RetryPolicy = DEFAULT,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.catalog = catalog
+        self.versions = versions
+        self.ingest = ingest
+        self.intake = intake
+        self.progress = progress
+        self.receipts = receipts
+        self.renderer = renderer
+        self.clock = clock
+        self.settle_after = int(settle_after.total_seconds() * 1_000_000)
+        self.policy = policy
+        self.chance = chance
+
+    def claim(self, unit: Unit, owner: str, limit: int, lease: int) -> Claimed:
+        """Take due steps: run the local ones, prepare the others and store their intents. ``lease`` in microseconds."""
+        now = self.clock.micros()
+        steps = unit.runs.claim(owner, limit, now, now + lease)
+        claimed = Claimed(count=len(steps), sendings=[], callings=[])
+        by_workspace: dict[int, list[ClaimedStep]] = {}
+        for step in steps:
+            by_workspace.setdefault(step.workspace_id, []).append(step)
+        for workspace_id, mine in by_workspace.items():
+            _Preparation(self, unit, workspace_id, now, claimed).run(mine)
+        if steps:
+            crashpoint("step.claimed")
+        return claimed
+
+    def record_sent(self, unit: Unit, results: Sequence[Sent]) -> list[bool]:
+        """Record outcomes of messages; answers which were still this process's to write."""
+        now = self.clock.micros()
+        by_workspace: dict[int, list[str]] = {}
+        for result in results:
+            by_workspace.setdefault(result.sending.step.workspace_id, []).append(result.sending.delivery.id)
+        stored: dict[str, Delivery] = {}
+        for workspace_id, ids in by_workspace.items():
+            stored |= {delivery.id: delivery for delivery in unit.deliveries.by_ids(workspace_id, ids)}
+        changes: list[StepChange] = []
+        deliveries: list[Delivery] = []
+        for result in results:
+            change, delivery = self._settled(result, stored[result.sending.delivery.id], now)
+            changes.append(change)
+            deliveries.append(delivery)
+        mine = self.progress.record(unit, changes, now)
+        kept = [delivery for delivery, owned in zip(deliveries, mine, strict=True) if owned]
+        accounts = {(r.sending.step.workspace_id, r.sending.account.name): r.sending.account for r in results}
+        self.receipts.adopt_parked(unit, accounts, kept)
+        unit.deliveries.update(kept)
+        crashpoint("step.before_record_commit")
+        return mine
+
+    def _settled(self, result: Sent, delivery: Delivery, now: int) -> tuple[StepChange, Delivery]:
+        sending, outcome = result.sending, result.outcome
+        step = sending.step
+        channel = self.catalog.channels[sending.account.type]
+        age = timedelta(microseconds=now - step.first_attempt_at)
+        attempt = Attempt(
+            delivery_class=channel.delivery_class,
+            dedupe_for=timedelta(seconds=channel.dedupe_seconds),
+            number=step.attempt,
+            age=age,
+            alternatives_left=sending.alternatives_left,
+        )
+        settlement = settle(outcome, attempt, self.policy, self.chance())
+        delivery.updated_at = now
+        delivery.attempts += 1
+        # A receipt may have come before the answer: a delivery only climbs.
+        if RANK.get(DeliveryState(delivery.state), 9) <= RANK.get(settlement.delivery, 9):
+            delivery.state = settlement.delivery
+            delivery.reason = settlement.reason
+            delivery.detail = settlement.detail[:2000] if settlement.detail else None
+        elif settlement.move is Move.UNKNOWN:
+            settlement = msgspec.structs.replace(settlement, move=Move.DONE)
+        if isinstance(outcome, Accepted):
+            delivery.provider_id = outcome.provider_id or delivery.provider_id
+            delivery.accepted_at = delivery.accepted_at or now
+            price = outcome.price or sending.account.price
+            if price is not None:
+                delivery.price_amount, delivery.price_currency = price.amount, price.currency
+        output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
+        match settlement.move:
+            case Move.DONE:
+                state = StepState.DONE
+                return StepChange(step=step, state=state, outcome=delivery.state, output=output, reason=delivery.reason), delivery
+            case Move.AGAIN:
+                delay = int(settlement.delay.total_seconds() * 1_000_000)
+                number = step.attempt if settlement.counts else max(step.attempt - 1, 0)
+                return (
+                    StepChange(step=step, state=StepState.READY, due_at=now + delay, attempt=number, reason=settlement.reason),
+                    delivery,
+                )
+            case Move.FALL_BACK:
+                return fall_back(step, settlement.reason), delivery
+            case Move.UNKNOWN:
+                return (
+                    StepChange(
+                        step=step, state=StepState.UNKNOWN, due_at=now + self.settle_after, output=output,
+                        reason=settlement.reason,
+                    ),
+                    delivery,
+                )  # fmt: skip
+            case Move.DEAD:
+                reason = f"{settlement.reason}: {settlement.detail}" if settlement.detail else settlement.reason
+                return StepChange(step=step, state=StepState.DEAD, outcome="failed", output=output, reason=reason), delivery
+
+    def record_called(self, unit: Unit, results: Sequence[Called]) -> list[bool]:
+        """Record outcomes of remote actions."""
+        now = self.clock.micros()
+        changes = []
+        for result in results:
+            step = result.step
+            if result.state is StepState.READY:
+                age = timedelta(microseconds=now - step.first_attempt_at)
+                delay = retry_delay(self.policy, step.attempt, age, self.chance(), result.retry_after)
+                if delay is None:
+                    changes.append(
+                        StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=f"attempts_exhausted: {result.reason}")
+                    )
+                    continue
+                due_at = now + int(delay.total_seconds() * 1_000_000)
+                changes.append(StepChange(step=step, state=StepState.READY, due_at=due_at, reason=result.reason))
+            else:
+                outcome = {StepState.DONE: "done", StepState.DEAD: "failed"}.get(result.state)
+                due_at = now + self.settle_after if result.state is StepState.UNKNOWN else now
+                changes.append(
+                    StepChange(
+                        step=step, state=result.state, outcome=outcome, output=result.output, reason=result.reason,
+                        due_at=due_at,
+                    )
+                )  # fmt: skip
+        mine = self.progress.record(unit, changes, now)
+        crashpoint("step.before_record_commit")
+        return mine
+
+    def delivery_class(self, account: ChannelAccount) -> DeliveryClass:
+        """What this account's provider lets us know after an ambiguous outcome."""
+        return self.catalog.channels[account.type].delivery_class
+
+
+def bug(step: ClaimedStep, node: ProgramNode, error: Exception) -> StepChange:
+    """A plugin raised what it may not raise: loud in the log, final for the step."""
+    log.error("plugin raised", exc_info=error, extra={"action": node.action, "step": step.id})
+    return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=f"bug: {type(error).__name__}: {error}")
+
+
+def fall_back(step: ClaimedStep, reason: str | None) -> StepChange:
+    """The next alternative, as a new generation: only after a definite no, so the new key cannot repeat a message."""
+    return StepChange(
+        step=step,
+        state=StepState.READY,
+        attempt=0,
+        generation=step.generation + 1,
+        alternative=step.alternative + 1,
+        first_attempt_at=0,
+        reason=reason,
+    )
+
+
+class _Preparation:
+    """The work on the claimed steps of one workspace in one unit."""
+
+    def __init__(self, service: Execution, unit: Unit, workspace_id: int, now: int, claimed: Claimed) -> None:
+        self.service = service
+        self.unit = unit
+        self.workspace_id = workspace_id
+        self.now = now
+        self.claimed = claimed
+        self.changes: list[StepChange] = []
+        self.new: list[Delivery] = []
+        self.repeated: list[Delivery] = []
+        self.rates: dict[str, int] = {}
+
+    def run(self, steps: Sequence[ClaimedStep]) -> None:
+        service = self.service
+        compiled = service.versions.get(self.unit, self.workspace_id, [step.version_id for step in steps])
+        runs = load_run_facts(
+            self.unit, service.catalog, service.versions, self.workspace_id, [step.run_id for step in steps]
+        )
+        messages: list[tuple[ClaimedStep, ProgramNode, RunFacts, MessageRequest]] = []
+        for step in steps:
+            run = runs[step.run_id]
+            node = compiled[step.version_id].program.nodes[step.node]
+            if run.context.workflow_state == "paused":
+                self.changes.append(
+                    StepChange(
+                        step=step, state=StepState.WAITING, due_at=PARKED_UNTIL, reason="paused",
+                        attempt=max(step.attempt - 1, 0),
+                    )
+                )  # fmt: skip
+                continue
+            match step.kind:
+                case StepKind.LOCAL:
+                    self.changes.append(self.do_local(step, node, run))
+                case StepKind.REMOTE:
+                    self.claimed.callings.append(Calling(step=step, node=node, facts=run.facts))
+                case _:
+                    request = self.request(step, node, run)
+                    if request is not None:
+                        messages.append((step, node, run, request))
+        if messages:
+            self.prepare(messages)
+        self.unit.deliveries.insert(self.new)
+        self.unit.deliveries.update(self.repeated)
+        if self.changes:
+            service.progress.record(self.unit, self.changes, self.now)
+
+    # --- local ------------------------------------------------------------------------------------------------------
+
+    def do_local(self, step: ClaimedStep, node: ProgramNode, run: RunFacts) -> StepChange:
+        service = self.service
+        action = service.catalog.actions[node.action]()
+        assert isinstance(action, LocalAction)
+        context = UnitLocalContext(
+            self.unit, step, run, self.now, service.ingest, service.intake, service.renderer
+        )
+        try:
+            with self.unit.savepoint():
+                output = action.run(context, convert(node.config, action.config_type, "config"))
+        except (ActionFailed, TemplateError, InvalidInput) as error:
+            return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error))
+        except (Conflict, StorageUnavailable):
+            raise
+        except Exception as error:  # a plugin's bug stops its own step, and nobody else's
+            return bug(step, node, error)
+        return StepChange(step=step, state=StepState.DONE, outcome="done", output=dict(output))
+
+    # --- messages ---------------------------------------------------------------------------------------------------
+
+    def request(self, step: ClaimedStep, node: ProgramNode, run: RunFacts) -> MessageRequest | None:
+        action = self.service.catalog.actions[node.action]()
+        assert isinstance(action, MessageAction)
+        try:
+            return action.message(convert(node.alternative(step.alternative), action.config_type, "config"), run.facts)
+        except (ActionFailed, InvalidInput) as error:
+            self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error)))
+        except Exception as error:  # a plugin's bug stops its own step, and nobody else's
+            self.changes.append(bug(step, node, error))
+        return None
+
+    def prepare(self, messages: Sequence[tuple[ClaimedStep, ProgramNode, RunFacts, MessageRequest]]) -> None:
+        published = self.unit.published
+        channels = published.channels(self.workspace_id, list({request.channel for *_, request in messages}))
+        templates = published.templates(self.workspace_id, list({request.template for *_, request in messages}))
+        staff = self.staff([(run, request) for _, _, run, request in messages])
+        earlier: dict[str, Delivery] = {}
+        again = [step.id for step, *_ in messages if step.attempt > 1 or step.leases_lost]
+        if again:
+            earlier = {one.idempotency_key: one for one in self.unit.deliveries.of_steps(again)}
+        for step, node, run, request in messages:
+            account, template = channels.get(request.channel), templates.get(request.template)
+            left = len(node.fallback) - step.alternative
+            if account is None or template is None:
+                missing = f"no channel {request.channel!r}" if account is None else f"no template {request.template!r}"
+                self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=missing))
+                continue
+            self.prepare_one(step, run, request, account, template, left, staff, earlier)
+        for name, next_free_at in self.rates.items():
+            published.set_rate(self.workspace_id, name, next_free_at)
+
+    def prepare_one(
+        self,
+        step: ClaimedStep,
+        run: RunFacts,
+        request: MessageRequest,
+        account: ChannelAccount,
+        template: Template,
+        left: int,
+        staff: Mapping[str, Staff],
+        earlier: Mapping[str, Delivery],
+    ) -> None:
+        service = self.service
+        channel = service.catalog.channels.get(account.type)
+        if channel is None:
+            reason = f"no channel plugin of the kind {account.type!r}"
+            self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=reason))
+            return
+        key = idempotency_key(self.workspace_id, step.run_id, step.path, step.iteration, step.generation)
+        facts = {**run.facts, "data": request.data} if request.data else run.facts
+        address = self.address(channel.capabilities.address, request.to, run, staff)
+        delivery = Delivery(
+            id=new_id(), workspace_id=self.workspace_id, step_id=step.id, run_id=step.run_id,
+            workflow=run.context.workflow, contact_id=step.contact_id, channel=account.name, channel_type=account.type,
+            template=template.name, message_class=(request.message_class or template.message_class),
+            address=address, content="{}", state=DeliveryState.SENDING, reason=None, detail=None, idempotency_key=key,
+            generation=step.generation, attempts=0, provider_id=None, price_amount=None, price_currency=None,
+            event_received_at=run.context.event_received_at, created_at=self.now, accepted_at=None, delivered_at=None,
+            read_at=None, updated_at=self.now,
+        )  # fmt: skip
+        if address is None:
+            self.not_sent(step, delivery, DeliveryState.SUPPRESSED, "no_address", left)
+            return
+        try:
+            content = service.renderer.render(template.content, facts)
+        except TemplateError as error:
+            delivery.detail = str(error)[:2000]
+            self.not_sent(step, delivery, DeliveryState.FAILED, "template_error", left, dead=True)
+            return
+        wait = self.wait_for_rate(account)
+        if wait:
+            self.changes.append(
+                StepChange(
+                    step=step, state=StepState.READY, due_at=self.now + wait, attempt=max(step.attempt - 1, 0),
+                    reason="rate_limited",
+                )
+            )  # fmt: skip
+            return
+        before = earlier.get(key)
+        if before is not None:
+            before.state, before.updated_at = DeliveryState.SENDING, self.now
+            delivery = before
+            self.repeated.append(before)
+        else:
+            delivery.content = _encode(content).decode()
+            self.new.append(delivery)
+        message = Message(
+            delivery_id=delivery.id, idempotency_key=key, to=address, content=content,
+            message_class=MessageClass(delivery.message_class), data=request.data,
+        )  # fmt: skip
+        self.claimed.sendings.append(
+            Sending(step=step, delivery=delivery, message=message, account=account, alternatives_left=left)
+        )
+
+    def not_sent(
+        self, step: ClaimedStep, delivery: Delivery, state: DeliveryState, reason: str, left: int, *, dead: bool = False
+    ) -> None:
+        """Nothing goes out: write the delivery down with its reason, and fall back where there is something left."""
+        delivery.state, delivery.reason = state, reason
+        self.new.append(delivery)
+        output = {"delivery": delivery.id, "channel": delivery.channel, "state": state}
+        if left > 0:
+            self.changes.append(fall_back(step, reason))
+        elif dead:
+            said = f"{reason}: {delivery.detail}"
+            self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", output=output, reason=said))
+        else:
+            self.changes.append(StepChange(step=step, state=StepState.DONE, outcome=state, output=output, reason=reason))
+
+    def staff(self, messages: Sequence[tuple[RunFacts, MessageRequest]]) -> Mapping[str, Staff]:
+        wanted = set()
+        for run, request in messages:
+            if request.to == "owner" and run.contact is not None:
+                wanted.add(run.contact.attributes.get("owner") or "")
+            elif request.to.startswith("staff:"):
+                wanted.add(request.to.removeprefix("staff:"))
+        wanted.discard("")
+        return self.unit.staff.find(self.workspace_id, list(wanted)) if wanted else {}
+
+    def address(self, kind: AddressKind, to: str, run: RunFacts, staff: Mapping[str, Staff]) -> str | None:
+        """Where a message goes, or ``None`` when the recipient has no such address."""
+        if kind is AddressKind.NONE:
+            return run.contact.external_id if run.contact is not None else ""
+        field = _ADDRESS_FIELDS.get(kind, "")
+        if to == "contact":
+            return run.contact.attributes.get(field) if run.contact is not None else None
+        if to == "owner" or to.startswith("staff:"):
+            owner = run.contact.attributes.get("owner", "") if run.contact is not None else ""
+            person = staff.get(owner if to == "owner" else to.removeprefix("staff:"))
+            return getattr(person, field, None) if person is not None and person.active else None
+        return to
+
+    def wait_for_rate(self, account: ChannelAccount) -> int:
+        """Microseconds until this account's rate limit lets one more message go; 0 takes the place."""
+        if not account.rate_per_second:
+            return 0
+        if account.name not in self.rates:
+            self.rates[account.name] = self.unit.published.lock_rate(self.workspace_id, account.name)
+        interval = 1_000_000 // account.rate_per_second
+        slot = max(self.rates[account.name], self.now - interval)
+        if slot > self.now:
+            return slot - self.now + int(interval * self.service.chance())
+        self.rates[account.name] = slot + interval
+        return 0

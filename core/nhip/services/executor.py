@@ -1,0 +1,307 @@
+"""The executor: drains what is due whenever somebody rings, and reconciles every second or two."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any, Final
+
+from nhip.catalog import Catalog
+from nhip.crashpoints import crashpoint
+from nhip.domain.errors import (
+    ActionFailed,
+    ActionUnavailable,
+    AmbiguousOutcome,
+    InvalidInput,
+    NotSentError,
+    StorageUnavailable,
+    TemplateError,
+)
+from nhip.domain.ids import idempotency_key, new_id
+from nhip.domain.messages import Ambiguous, NotSent, Outcome
+from nhip.domain.runs import StepState
+from nhip.domain.times import from_micros
+from nhip.engine.decoding import convert
+from nhip.plugin_api import Channel, Facts, HttpClient, RemoteAction
+from nhip.ports import Clock, Doorbell, Renderer, Storage
+from nhip.services.channel_pool import ChannelPool
+from nhip.services.execute import Called, Calling, Claimed, Execution, Sending, Sent
+from nhip.services.group_commit import GroupCommit
+from nhip.services.reconcile import Question, Reconcile
+
+log = logging.getLogger("nhip.worker")
+
+_LOOK_UP_SECONDS: Final = 5.0
+
+
+class StepRemoteContext:
+    """What a remote action may use; implements :class:`nhip.plugin_api.RemoteContext`."""
+
+    def __init__(self, calling: Calling, now: int, timeout: float, http: HttpClient, renderer: Renderer) -> None:
+        step = calling.step
+        self.now = from_micros(now)
+        self.facts: Facts = calling.facts
+        self.idempotency_key = idempotency_key(
+            step.workspace_id, step.run_id, step.path, step.iteration, step.generation
+        )
+        self.timeout = timeout
+        self.http = http
+        self._renderer = renderer
+
+    def render(self, value: Any) -> Any:
+        """Fill in every text inside ``value``; raises ``TemplateError``."""
+        return self._renderer.render_value(value, self.facts)
+
+
+class Executor:
+    """Executes steps in this process, at most ``max_in_flight`` at once.
+
+    ``answer`` is what a ring calls; it returns when nothing more is due. Any number of executors may share a database.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        execution: Execution,
+        reconcile: Reconcile,
+        channels: ChannelPool,
+        doorbell: Doorbell,
+        http: HttpClient,
+        catalog: Catalog,
+        renderer: Renderer,
+        clock: Clock,
+        *,
+        lease_seconds: float,
+        call_timeout: float,
+        max_in_flight: int,
+        reconcile_seconds: float,
+    ) -> None:
+        self._storage = storage
+        self._execution = execution
+        self._reconcile = reconcile
+        self._channels = channels
+        self._doorbell = doorbell
+        self._http = http
+        self._catalog = catalog
+        self._renderer = renderer
+        self._clock = clock
+        self._owner = new_id()
+        self._lease = int(lease_seconds * 1_000_000)
+        self._call_timeout = call_timeout
+        self._max_in_flight = max_in_flight
+        self._reconcile_seconds = reconcile_seconds
+        self._in_flight = 0
+        self._work = asyncio.Event()
+        self._freed = asyncio.Event()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sent: GroupCommit[Sent, bool] = GroupCommit(self._record_sent)
+        self._called: GroupCommit[Called, bool] = GroupCommit(self._record_called)
+        self._asked: dict[str, float] = {}
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until cancelled, then finish what is in flight."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._drain_loop())
+                group.create_task(self._reconcile_loop())
+                group.create_task(self._doorbell.run(self.answer))
+        finally:
+            self._stopping = True
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._call_timeout)
+
+    async def answer(self) -> None:
+        """Somebody rang: there is work."""
+        crashpoint("worker.ring_taken")
+        self._work.set()
+
+    async def _drain_loop(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            try:
+                await self.drain()
+            except StorageUnavailable as error:
+                log.warning("storage unavailable", extra={"detail": error.detail})
+                await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  (jitter, not a secret)
+                self._work.set()
+            except Exception:
+                log.exception("drain failed")
+                await asyncio.sleep(1.0)
+
+    async def drain(self) -> None:
+        """Claim and start steps until nothing is due or every place is taken."""
+        while not self._stopping:
+            free = self._max_in_flight - self._in_flight
+            if free <= self._max_in_flight // 4 and self._in_flight:
+                self._freed.clear()
+                await self._freed.wait()
+                continue
+            claimed = await self._storage.transact(self._execution.claim, self._owner, free, self._lease)
+            if not claimed.count:
+                return
+            crashpoint("step.intent_stored")
+            self._start(claimed)
+
+    async def settled(self) -> None:
+        """Wait until nothing is in flight here: for tests, and for an orderly end."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def _start(self, claimed: Claimed) -> None:
+        batches: dict[tuple[int, str], list[Sending]] = {}
+        for sending in claimed.sendings:
+            batches.setdefault((sending.account.workspace_id, sending.account.name), []).append(sending)
+        for sendings in batches.values():
+            size = self._catalog.channels[sendings[0].account.type].capabilities.batch_size
+            for first in range(0, len(sendings), size):
+                self._spawn(self._send(sendings[first : first + size]), min(size, len(sendings) - first))
+        for calling in claimed.callings:
+            self._spawn(self._call(calling), 1)
+
+    def _spawn(self, work: Any, places: int) -> None:
+        self._in_flight += places
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+
+        def done(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            self._in_flight -= places
+            self._freed.set()
+            if not task.cancelled() and task.exception() is not None:
+                log.error("a step was not recorded; its lease will expire", exc_info=task.exception())
+
+        task.add_done_callback(done)
+
+    async def _send(self, sendings: Sequence[Sending]) -> None:
+        account = sendings[0].account
+        try:
+            channel = self._channels.instance(account)
+        except Exception as error:
+            outcomes: Sequence[Outcome] = [NotSent(code="channel_unavailable", detail=str(error))] * len(sendings)
+        else:
+            async with self._channels.limit(account):
+                outcomes = await self._outcomes(channel, sendings)
+        crashpoint("step.response_read")
+        results = [Sent(sending=one, outcome=outcome) for one, outcome in zip(sendings, outcomes, strict=True)]
+        if len(results) == 1:
+            await self._sent.submit(results[0])
+        else:
+            await asyncio.gather(*(self._sent.submit(result) for result in results))
+
+    async def _outcomes(self, channel: Channel, sendings: Sequence[Sending]) -> Sequence[Outcome]:
+        """Call the channel; what it may not do (raise, hang, miscount) is ambiguous."""
+        messages = [sending.message for sending in sendings]
+        try:
+            async with asyncio.timeout(self._call_timeout + 1):
+                outcomes = await channel.send(messages, self._call_timeout)
+        except TimeoutError:
+            return [Ambiguous(code="timeout", detail="the channel did not answer in time")] * len(messages)
+        except Exception as error:
+            log.exception("channel raised", extra={"channel": sendings[0].account.name})
+            return [Ambiguous(code="channel_bug", detail=f"{type(error).__name__}: {error}")] * len(messages)
+        if len(outcomes) != len(messages):
+            log.error("channel miscounted", extra={"channel": sendings[0].account.name})
+            return [Ambiguous(code="channel_bug", detail="not one outcome per message")] * len(messages)
+        return outcomes
+
+    async def _call(self, calling: Calling) -> None:
+        await self._called.submit(await self._called_outcome(calling))
+
+    async def _called_outcome(self, calling: Calling) -> Called:
+        step = calling.step
+        action = self._catalog.actions[calling.node.action]()
+        assert isinstance(action, RemoteAction)
+        context = StepRemoteContext(calling, self._clock.micros(), self._call_timeout, self._http, self._renderer)
+        try:
+            config = convert(calling.node.config, action.config_type, "config")
+            async with asyncio.timeout(self._call_timeout + 1):
+                output = await action.run(context, config)
+        except ActionUnavailable as error:
+            return Called(step=step, state=StepState.READY, reason=str(error), retry_after=error.retry_after)
+        except NotSentError as error:
+            return Called(step=step, state=StepState.READY, reason=str(error))
+        except (ActionFailed, TemplateError, InvalidInput) as error:
+            return Called(step=step, state=StepState.DEAD, reason=str(error))
+        except (AmbiguousOutcome, TimeoutError) as error:
+            return Called(step=step, state=StepState.UNKNOWN, reason=str(error) or "timeout")
+        except Exception as error:
+            log.exception("action raised", extra={"action": calling.node.action})
+            return Called(step=step, state=StepState.UNKNOWN, reason=f"bug: {type(error).__name__}: {error}")
+        finally:
+            crashpoint("step.response_read")
+        return Called(step=step, state=StepState.DONE, output=dict(output))
+
+    # --- record -----------------------------------------------------------------------------------------------------
+
+    async def _record_sent(self, results: Sequence[Sent]) -> Sequence[bool]:
+        return await self._recorded(self._execution.record_sent, results)
+
+    async def _record_called(self, results: Sequence[Called]) -> Sequence[bool]:
+        return await self._recorded(self._execution.record_called, results)
+
+    async def _recorded(self, record: Any, results: Sequence[Any]) -> Sequence[bool]:
+        """Record, insisting while the lease lasts: what a provider said must not be lost to a database's hiccup."""
+        deadline = asyncio.get_running_loop().time() + self._lease / 1_000_000
+        while True:
+            try:
+                mine: Sequence[bool] = await self._storage.transact(record, results)
+            except StorageUnavailable:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(random.uniform(0.05, 0.3))  # noqa: S311  (jitter, not a secret)
+                continue
+            crashpoint("step.recorded")
+            stale = len(mine) - sum(mine)
+            if stale:
+                log.warning("stale outcomes refused", extra={"count": stale})
+            self._work.set()
+            return mine
+
+    # --- reconcile --------------------------------------------------------------------------------------------------
+
+    async def _reconcile_loop(self) -> None:
+        while True:
+            try:
+                await self._storage.transact(self._reconcile.run)
+                await self._ask_providers()
+            except StorageUnavailable as error:
+                log.warning("storage unavailable", extra={"detail": error.detail})
+            except Exception:
+                log.exception("reconcile failed")
+            self._work.set()
+            await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
+
+    async def reconcile(self) -> None:
+        """One pass at once: for tests, and for an operator who does not want to wait."""
+        await self._storage.transact(self._reconcile.run)
+        self._asked.clear()
+        await self._ask_providers()
+        self._work.set()
+
+    async def _ask_providers(self) -> None:
+        """Ask about unknown deliveries, each at most every few seconds."""
+        questions: list[Question] = await self._storage.read(self._reconcile.questions)
+        now = asyncio.get_running_loop().time()
+        self._asked = {key: at for key, at in self._asked.items() if now - at < _LOOK_UP_SECONDS}
+        due = [one for one in questions if one.delivery.id not in self._asked]
+        by_account: dict[tuple[int, str], list[Question]] = {}
+        for question in due:
+            self._asked[question.delivery.id] = now
+            by_account.setdefault((question.account.workspace_id, question.account.name), []).append(question)
+        for mine in by_account.values():
+            try:
+                channel = self._channels.instance(mine[0].account)
+                async with asyncio.timeout(self._call_timeout):
+                    outcomes = await channel.look_up([question.message for question in mine])
+            except Exception:
+                log.exception("look-up failed", extra={"channel": mine[0].account.name})
+                continue
+            answers = list(zip(mine, outcomes, strict=True))
+            if any(outcome is not None for _, outcome in answers):
+                await self._storage.transact(self._reconcile.answer, answers)

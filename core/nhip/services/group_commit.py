@@ -1,0 +1,92 @@
+"""Group commit: requests that arrive while a unit is under way share the next one.
+
+No timer: an idle door commits at once, a busy one fills the next group while the last is being committed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from nhip.domain.errors import Overloaded
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """Collects items and hands them to ``flush`` in groups; each caller gets its own item's answer.
+
+    When a group fails, its items are flushed one by one, so that one bad item fails alone.
+    """
+
+    def __init__(
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        weigh: Callable[[Item], int] = lambda _: 1,
+        largest: int = 256,
+        waiting_limit: int = 10_000,
+    ) -> None:
+        self._flush = flush
+        self._weigh = weigh
+        self._largest = largest
+        self._waiting_limit = waiting_limit
+        self._waiting: list[tuple[Item, int, asyncio.Future[Answer]]] = []
+        self._weight = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Answer:
+        """Store an item; returns when it is committed.
+
+        Raises:
+            Overloaded: too much is waiting already.
+        """
+        if self._weight >= self._waiting_limit:
+            raise Overloaded("too many requests are waiting to be stored", retry_after=1.0)
+        weight = self._weigh(item)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, weight, future))
+        self._weight += weight
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until everything submitted so far is committed."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                group = self._take()
+                await self._commit(group)
+        finally:
+            self._task = None
+
+    def _take(self) -> list[tuple[Item, int, "asyncio.Future[Answer]"]]:
+        count, weight = 0, 0
+        while count < len(self._waiting) and (count == 0 or weight + self._waiting[count][1] <= self._largest):
+            weight += self._waiting[count][1]
+            count += 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._weight -= weight
+        return group
+
+    async def _commit(self, group: list[tuple[Item, int, "asyncio.Future[Answer]"]]) -> None:
+        try:
+            answers = await self._flush([item for item, _, _ in group])
+        except asyncio.CancelledError:
+            for _, _, future in group:
+                future.cancel()
+            raise
+        except Exception as error:
+            if len(group) > 1:
+                for one in group:
+                    await self._commit([one])
+            elif not group[0][2].done():
+                group[0][2].set_exception(error)
+        else:
+            for (_, _, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)

@@ -1,0 +1,51 @@
+"""The async door to ingest: group commit, crash points, back-pressure, and the ring afterwards."""
+
+from collections.abc import Sequence
+
+from nhip.crashpoints import crashpoint
+from nhip.domain.errors import Overloaded
+from nhip.domain.events import EventReceipt, IncomingEvent
+from nhip.ports import Clock, Doorbell, Storage, Unit
+from nhip.services.group_commit import GroupCommit
+from nhip.services.ingest import Ingest, Submission
+
+
+class Inbox:
+    """Stores the events of requests. An answer means that they are committed."""
+
+    def __init__(self, storage: Storage, ingest: Ingest, clock: Clock, doorbell: Doorbell) -> None:
+        self._storage = storage
+        self._ingest = ingest
+        self._clock = clock
+        self._doorbell = doorbell
+        self._group: GroupCommit[Submission, list[EventReceipt]] = GroupCommit(
+            self._flush, weigh=lambda submission: len(submission.events)
+        )
+        self.overload: Overloaded | None = None
+        """Set while the engine is too far behind; every submission is refused with it."""
+
+    async def submit(self, workspace_id: int, events: list[IncomingEvent]) -> list[EventReceipt]:
+        """Store these events in one transaction, with what they start.
+
+        Raises:
+            Overloaded: back-pressure.
+            StorageUnavailable: the database cannot take it now; nothing was stored.
+        """
+        crashpoint("ingest.body_read")
+        if self.overload is not None:
+            raise self.overload
+        receipts = await self._group.submit(Submission(workspace_id, events))
+        crashpoint("ingest.after_ring")
+        return receipts
+
+    async def _flush(self, submissions: Sequence[Submission]) -> list[list[EventReceipt]]:
+        receipts = await self._storage.transact(self._store, submissions)
+        crashpoint("ingest.after_commit")
+        if any(receipt.runs for answer in receipts for receipt in answer):
+            self._doorbell.ring()
+        return receipts
+
+    def _store(self, unit: Unit, submissions: Sequence[Submission]) -> list[list[EventReceipt]]:
+        receipts = self._ingest.submit(unit, submissions, self._clock.micros())
+        crashpoint("ingest.before_commit")
+        return receipts

@@ -1,0 +1,555 @@
+"""Events in: one transaction stores them, what they say is true, the runs they start and their first steps.
+
+The order is always the same: find duplicates, load the contacts and records concerned in bulk, lay the snapshots over
+them, derive the events that follow, match, start runs, write everything in bulk. It runs inside a unit that its caller
+opened, so that a local action's effects start further workflows in the very transaction that records the action.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from nhip.catalog import Catalog
+from nhip.domain.customers import ActivityCount, Contact, Record
+from nhip.domain.events import MAX_DEPTH, Cause, EventReceipt, IncomingEvent
+from nhip.domain.ids import new_id
+from nhip.domain.runs import RunRow, StepKind, StepRow, StepState
+from nhip.domain.times import format_micros, from_micros
+from nhip.engine.advance import Advance, Finish, Perform, Wait, advance
+from nhip.engine.conditions import CustomConditions
+from nhip.engine.definition import Compiled
+from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.snapshots import activity_kind, contact_events, contact_facts, merge, record_events, record_facts
+from nhip.ports import Unit
+from nhip.services.matching import Matcher, Versions
+
+_encode: Final = msgspec.json.Encoder().encode
+ENGINE_SOURCE: Final = "nhip"
+"""The source of events that the engine derives; no client may use it."""
+
+
+class Submission(msgspec.Struct):
+    """The events of one request, which are stored together or not at all."""
+
+    workspace_id: int
+    events: list[IncomingEvent]
+
+
+class _Happening:
+    """One stored event while its unit is open: its row in the making, and the facts that its decisions read."""
+
+    __slots__ = ("contact", "data", "derived", "event", "facts", "id", "records", "root", "runs", "time", "type")
+
+    def __init__(self, identifier: str, kind: str, time: int, event: IncomingEvent, root: "_Happening | None") -> None:
+        self.id = identifier
+        self.type = kind
+        self.time = time
+        self.event = event
+        self.root = root or self
+        self.contact: Contact | None = None
+        self.data: dict[str, Any] = event.data
+        self.facts: dict[str, Any] = {}
+        self.derived: list[str] = []
+        self.runs: list[str] = []
+
+
+class Ingest:
+    """The service. One instance per process; its methods run inside units."""
+
+    def __init__(self, catalog: Catalog, matcher: Matcher, versions: Versions, customs: CustomConditions) -> None:
+        self.catalog = catalog
+        self.matcher = matcher
+        self.versions = versions
+        self.customs = customs
+
+    def submit(self, unit: Unit, submissions: Sequence[Submission], now: int) -> list[list[EventReceipt]]:
+        """Store several requests' events in one unit; answers per request, in order."""
+        receipts: list[list[EventReceipt]] = [[] for _ in submissions]
+        workspaces: dict[int, list[int]] = {}
+        for position, submission in enumerate(submissions):
+            workspaces.setdefault(submission.workspace_id, []).append(position)
+        for workspace_id, positions in workspaces.items():
+            events = [event for position in positions for event in submissions[position].events]
+            answers = iter(self.ingest(unit, workspace_id, events, now))
+            for position in positions:
+                receipts[position] = [next(answers) for _ in submissions[position].events]
+        return receipts
+
+    def ingest(self, unit: Unit, workspace_id: int, events: Sequence[IncomingEvent], now: int) -> list[EventReceipt]:
+        """Store these events of one workspace, and start what they start."""
+        return _Batch(self, unit, workspace_id, now).run(events)
+
+
+class _Batch:
+    """The work on the events of one workspace in one unit."""
+
+    def __init__(self, service: Ingest, unit: Unit, workspace_id: int, now: int) -> None:
+        self.service = service
+        self.unit = unit
+        self.workspace_id = workspace_id
+        self.now = now
+        self.moment: datetime = from_micros(now)
+        self.record_types = service.catalog.record_types
+        self.contacts: dict[str, Contact] = {}
+        self.by_external_id: dict[str, Contact] = {}
+        self.by_address: dict[tuple[str, str], Contact] = {}
+        self.records: dict[tuple[str, str], Record] = {}
+        self.new_contacts: dict[str, Contact] = {}
+        self.changed_contacts: dict[str, Contact] = {}
+        self.new_records: dict[str, Record] = {}
+        self.changed_records: dict[str, Record] = {}
+        self.counts: dict[tuple[str, str], ActivityCount] = {}
+        self.activity: dict[str, dict[str, ActivityCount]] | None = None
+        self.accounts: dict[str, dict[str, Any]] = {}
+        self.rows: list[tuple[Any, ...]] = []
+        self.runs: list[RunRow] = []
+        self.steps: list[StepRow] = []
+        self.refusals: list[tuple[Any, ...]] = []
+        self.entered: dict[str, dict[str, tuple[int, int]]] = {}
+
+    # --- the whole ---------------------------------------------------------------------------------------------------
+
+    def run(self, events: Sequence[IncomingEvent]) -> list[EventReceipt]:
+        known = self.duplicates(events)
+        receipts: list[EventReceipt | None] = [None] * len(events)
+        fresh: list[tuple[int, IncomingEvent]] = []
+        repeated: list[int] = []
+        for position, event in enumerate(events):
+            key = (event.source, event.source_id)
+            if key in known:
+                repeated.append(position)
+            else:
+                known[key] = ""
+                fresh.append((position, event))
+        index = self.service.matcher.refresh(self.unit, self.workspace_id)
+        self.load([event for _, event in fresh])
+        for position, event in fresh:
+            receipts[position] = self.take(event, index)
+            known[event.source, event.source_id] = receipts[position].id  # type: ignore[union-attr]
+        self.store()
+        if repeated:
+            self.answer_repeated(events, repeated, known, receipts)
+        return [receipt for receipt in receipts if receipt is not None]
+
+    def answer_repeated(
+        self,
+        events: Sequence[IncomingEvent],
+        repeated: Sequence[int],
+        known: Mapping[tuple[str, str], str],
+        receipts: list[EventReceipt | None],
+    ) -> None:
+        """A duplicate answers with the first one's outcome."""
+        ids = {position: known[events[position].source, events[position].source_id] for position in repeated}
+        runs = self.unit.events.runs_of(self.workspace_id, list(dict.fromkeys(ids.values())))
+        for position, identifier in ids.items():
+            receipts[position] = EventReceipt(
+                id=identifier,
+                source_id=events[position].source_id,
+                duplicate=True,
+                runs=tuple(runs.get(identifier, ())),
+            )
+
+    # --- load --------------------------------------------------------------------------------------------------------
+
+    def duplicates(self, events: Sequence[IncomingEvent]) -> dict[tuple[str, str], str]:
+        sources: dict[str, list[str]] = {}
+        for event in events:
+            if event.type:
+                sources.setdefault(event.source, []).append(event.source_id)
+        known: dict[tuple[str, str], str] = {}
+        for source, source_ids in sources.items():
+            for source_id, identifier in self.unit.events.find(self.workspace_id, source, source_ids).items():
+                known[source, source_id] = identifier
+        return known
+
+    def load(self, events: Sequence[IncomingEvent]) -> None:
+        """Contacts by external id, then by address where that found nothing; records; activity where it is read."""
+        store = self.unit.customers
+        wanted = {named for event in events for named in _external_ids(event)}
+        if wanted:
+            for contact in store.contacts_by_external_id(self.workspace_id, list(wanted)):
+                self.know(contact)
+        for field in ("phone", "email", "zalo_user_id"):
+            values = {
+                event.contact[field]
+                for event in events
+                if event.contact
+                and event.contact.get(field)
+                and event.contact.get("external_id", event.subject) not in self.by_external_id
+            }
+            if values:
+                for contact in store.contacts_by_address(self.workspace_id, field, list(values)):
+                    self.know(self.contacts.get(contact.id, contact))
+        kinds: dict[str, set[str]] = {}
+        for event in events:
+            for snapshot in event.records:
+                kinds.setdefault(snapshot.type, set()).add(snapshot.external_id)
+        for kind, external_ids in kinds.items():
+            for record in store.records(self.workspace_id, kind, list(external_ids)):
+                self.records[kind, record.external_id] = record
+        if self.service.matcher.reads(self.workspace_id, "contact.activity"):
+            self.activity = {}
+            for count in store.activity(self.workspace_id, list(self.contacts)) if self.contacts else ():
+                self.activity.setdefault(count.contact_id, {})[count.kind] = count
+        if self.service.matcher.reads(self.workspace_id, "account"):
+            named = {account for contact in self.contacts.values() if (account := contact.attributes.get("account"))}
+            named |= {event.contact["account"] for event in events if event.contact and event.contact.get("account")}
+            self.accounts = store.accounts(self.workspace_id, list(named))
+
+    def know(self, contact: Contact) -> None:
+        self.contacts[contact.id] = contact
+        self.by_external_id[contact.external_id] = contact
+        attributes = contact.attributes
+        for field in ("phone", "email", "zalo_user_id"):
+            value = attributes.get(field)
+            if value:
+                self.by_address.setdefault((field, value), contact)
+
+    # --- decide ------------------------------------------------------------------------------------------------------
+
+    def take(self, event: IncomingEvent, index: MatchIndex) -> EventReceipt:
+        """Lay one event's snapshots over what is known, derive what follows, and start what it starts."""
+        time = min(event.time, self.now) if event.time is not None else self.now
+        previous: dict[str, Any] = {}
+        following: list[tuple[str, dict[str, Any]]] = []
+        contact = self.find_contact(event)
+        if contact is not None or event.contact is not None or event.subject:
+            contact, created, old = self.lay_contact(contact, event)
+            following += contact_events(created, old, contact.attributes)
+            if old:
+                previous["contact"] = old
+        facts: dict[str, Any] = {}
+        for snapshot in event.records:
+            record, created, old = self.lay_record(snapshot.type, snapshot.external_id, snapshot.fields, contact, time)
+            facts[snapshot.type] = record_facts(record)
+            following += record_events(snapshot.type, created, old, record.attributes)
+            if old:
+                previous[snapshot.type] = old
+        root: _Happening | None = None
+        if event.type:
+            root = _Happening(new_id(), event.type, time, event, None)
+        happenings = [root] if root else []
+        for kind, data in following:
+            if kind == event.type:
+                continue
+            happening = _Happening(new_id(), kind, time, event, root)
+            happening.data = data
+            root = root or happening
+            happenings.append(happening)
+        if root is None:
+            return EventReceipt(id=contact.id if contact else "", source_id=event.source_id, duplicate=False, runs=())
+        if contact is not None:
+            for happening in happenings:
+                self.count_activity(happening, contact)
+            facts["contact"] = contact_facts(
+                contact, self.activity.get(contact.id, {}) if self.activity is not None else None
+            )
+            account = self.accounts.get(contact.attributes.get("account", ""))
+            if account is not None:
+                facts["account"] = account
+        facts["previous"] = previous
+        depth = event.cause.depth if event.cause else 0
+        started: set[str] = set()
+        runs: list[str] = []
+        for happening in happenings:
+            happening.root = root
+            self.match(happening, contact, facts, depth, index, started, runs)
+        self.write(root, happenings, contact, facts, event.cause)
+        return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
+
+    def find_contact(self, event: IncomingEvent) -> Contact | None:
+        """By external id, then phone, email and Zalo user id.
+
+        A contact found by address that a client already named otherwise is somebody else who shares the address.
+        """
+        snapshot = event.contact or {}
+        named = snapshot.get("external_id", event.subject)
+        if named and named in self.by_external_id:
+            return self.by_external_id[named]
+        for field in ("phone", "email", "zalo_user_id"):
+            value = snapshot.get(field)
+            found = self.by_address.get((field, value)) if value else None
+            if found is not None and (not named or found.external_id == found.id):
+                return found
+        for snapshot_record in event.records:
+            owner = snapshot_record.fields.get("contact")
+            if owner and not named and owner in self.by_external_id:
+                return self.by_external_id[owner]
+        return None
+
+    def lay_contact(self, contact: Contact | None, event: IncomingEvent) -> tuple[Contact, bool, dict[str, Any]]:
+        snapshot = event.contact or {}
+        named = snapshot.get("external_id", event.subject)
+        fields = {name: value for name, value in snapshot.items() if name != "external_id"}
+        if contact is None:
+            identifier = new_id()
+            attributes, _ = merge({"lifecycle": "lead", "tags": []}, fields)
+            contact = Contact(
+                id=identifier, external_id=named or identifier, attributes=attributes, score=0, revision=0,
+                created_at=self.now, updated_at=self.now,
+            )  # fmt: skip
+            self.new_contacts[identifier] = contact
+            self.know(contact)
+            return contact, True, {}
+        attributes, old = merge(contact.attributes, fields)
+        adopted = bool(named) and contact.external_id != named
+        if old or adopted:
+            contact.attributes = attributes
+            contact.updated_at = self.now
+            if adopted:
+                contact.external_id = named or contact.external_id
+            if contact.id not in self.new_contacts:
+                self.changed_contacts[contact.id] = contact
+            self.know(contact)
+        return contact, False, old
+
+    def lay_record(
+        self, kind: str, external_id: str, fields: Mapping[str, Any], contact: Contact | None, time: int
+    ) -> tuple[Record, bool, dict[str, Any]]:
+        """A record's snapshot laid over what is known; one that is older than what is known changes nothing."""
+        record = self.records.get((kind, external_id))
+        owner = fields.get("contact")
+        holder = self.by_external_id.get(owner, contact) if owner else contact
+        said = dict(fields)
+        if holder is not None:
+            said["contact"] = holder.external_id
+        if record is None:
+            attributes, _ = merge({"external_id": external_id}, said)
+            record = Record(
+                id=new_id(), type=kind, external_id=external_id, contact_id=holder.id if holder else None,
+                attributes=attributes, as_of=time, revision=0, created_at=self.now, updated_at=self.now,
+            )  # fmt: skip
+            self.records[kind, external_id] = record
+            self.new_records[record.id] = record
+            return record, True, {}
+        if time < record.as_of:
+            return record, False, {}
+        attributes, old = merge(record.attributes, said)
+        if old or time > record.as_of:
+            record.attributes = attributes
+            record.as_of = time
+            if old:
+                record.updated_at = self.now
+                record.contact_id = holder.id if holder else record.contact_id
+            if record.id not in self.new_records and old:
+                self.changed_records[record.id] = record
+        return record, False, old
+
+    def count_activity(self, happening: _Happening, contact: Contact) -> None:
+        kind = activity_kind(happening.type, self.record_types)
+        if kind is None:
+            return
+        amount = 0
+        record_type = self.record_types.get(kind)
+        if record_type is not None and record_type.amount_field:
+            for snapshot in happening.event.records:
+                if snapshot.type == kind:
+                    money = snapshot.fields.get(record_type.amount_field)
+                    amount = money["amount"] if isinstance(money, dict) else 0
+        key = (contact.id, kind)
+        self.counts[key] = _add(self.counts.get(key), contact.id, kind, happening.time, amount)
+        if self.activity is not None:
+            known = self.activity.setdefault(contact.id, {})
+            known[kind] = _add(known.get(kind), contact.id, kind, happening.time, amount)
+
+    # --- match and start ---------------------------------------------------------------------------------------------
+
+    def match(
+        self,
+        happening: _Happening,
+        contact: Contact | None,
+        shared: dict[str, Any],
+        depth: int,
+        index: MatchIndex,
+        started: set[str],
+        runs: list[str],
+    ) -> None:
+        event = happening.event
+        facts = dict(shared)
+        facts["event"] = {
+            "id": happening.id, "source": event.source, "source_id": event.source_id, "type": happening.type,
+            "subject": event.subject, "time": format_micros(happening.time), "data": happening.data,
+        }  # fmt: skip
+        entries = self.service.matcher.match(index, happening.type, facts, self.moment)
+        if not entries:
+            return
+        compiled = self.service.versions.get(self.unit, self.workspace_id, [entry.version_id for entry in entries])
+        for entry in entries:
+            if entry.workflow in started:
+                continue
+            version = compiled[entry.version_id]
+            reason = self.refusal(entry, version, contact, depth)
+            if reason is not None:
+                self.refusals.append(
+                    (new_id(), self.workspace_id, entry.workflow, entry.version_id, entry.trigger_id,
+                     contact.id if contact else None, happening.root.id, reason, self.now)
+                )  # fmt: skip
+                continue
+            assert contact is not None
+            started.add(entry.workflow)
+            runs.append(self.start(entry, version, happening, contact, facts, depth))
+
+    def refusal(self, entry: Entry, version: Compiled, contact: Contact | None, depth: int) -> str | None:
+        """Why this workflow does not start although it matches, or ``None``."""
+        if contact is None:
+            return "no_contact"
+        if depth > MAX_DEPTH:
+            return "chain_too_long"
+        settings = version.definition.settings
+        reentry = settings.reentry
+        if not (reentry.once or reentry.after or settings.single):
+            return None
+        entered = self.entered.setdefault(entry.workflow, {})
+        if contact.id not in entered:
+            if contact.id not in self.new_contacts:
+                self.unit.customers.lock_contacts(self.workspace_id, [contact.id])
+            found = self.unit.runs.last_entries(self.workspace_id, entry.workflow, [contact.id])
+            entered[contact.id] = found.get(contact.id, (0, 0))
+        last, running = entered[contact.id]
+        if settings.single and running:
+            return "already_running"
+        if last and reentry.once:
+            return "entered_before"
+        if last and reentry.after and from_micros(last) + reentry.after > self.moment:
+            return "entered_recently"
+        entered[contact.id] = (self.now, running + 1)
+        return None
+
+    def start(
+        self,
+        entry: Entry,
+        version: Compiled,
+        happening: _Happening,
+        contact: Contact,
+        facts: dict[str, Any],
+        depth: int,
+    ) -> str:
+        """Make the run's row and its first step's."""
+        run_id = new_id()
+        program = version.program
+        start_facts = {**facts, "steps": {}, "run": _run_facts(run_id, entry, self.now), "trigger": {"id": entry.trigger_id}}
+        way = advance(program, None, start_facts, self.moment, self.service.customs)
+        finish = way.then if isinstance(way.then, Finish) else None
+        self.runs.append(
+            RunRow(
+                id=run_id, workspace_id=self.workspace_id, workflow=entry.workflow, version_id=entry.version_id,
+                version=self.number(entry.version_id), trigger_id=entry.trigger_id, contact_id=contact.id,
+                event_id=happening.id, root_event_id=happening.root.id, state=finish.state if finish else "running",
+                reason=finish.reason if finish else None, depth=depth, event_received_at=self.now,
+                started_at=self.now, ended_at=self.now if finish else None,
+            )
+        )  # fmt: skip
+        self.steps += step_rows(
+            way, self.service.catalog, self.workspace_id, run_id, contact.id, entry.version_id, self.now
+        )
+        return run_id
+
+    def number(self, version_id: str) -> int:
+        return self.service.versions.number(version_id)
+
+    # --- store -------------------------------------------------------------------------------------------------------
+
+    def write(
+        self,
+        root: _Happening,
+        happenings: Sequence[_Happening],
+        contact: Contact | None,
+        facts: dict[str, Any],
+        cause: Cause | None,
+    ) -> None:
+        event = root.event
+        contact_id = contact.id if contact else None
+        depth = cause.depth if cause else 0
+        cause_run = cause.run_id if cause else None
+        for happening in happenings:
+            first = happening is root
+            incoming = first and bool(event.type)
+            derived = _encode([one.id for one in happenings[1:]]).decode() if first and len(happenings) > 1 else None
+            self.rows.append(
+                (
+                    happening.id,
+                    self.workspace_id,
+                    event.source if incoming else ENGINE_SOURCE,
+                    event.source_id if incoming else happening.id,
+                    happening.type,
+                    event.subject or (contact.external_id if contact else None),
+                    contact_id,
+                    happening.time,
+                    self.now,
+                    _encode(happening.data).decode(),
+                    _encode(facts).decode() if first else None,
+                    derived,
+                    root.id,
+                    cause_run,
+                    depth,
+                )
+            )
+
+    def store(self) -> None:
+        customers = self.unit.customers
+        customers.insert_contacts(self.workspace_id, list(self.new_contacts.values()))
+        customers.update_contacts(self.workspace_id, list(self.changed_contacts.values()))
+        customers.insert_records(self.workspace_id, list(self.new_records.values()))
+        customers.update_records(self.workspace_id, list(self.changed_records.values()))
+        customers.bump_activity(self.workspace_id, list(self.counts.values()))
+        self.unit.events.insert(self.rows)
+        self.unit.runs.insert(self.runs, self.steps)
+        self.unit.events.refuse(self.refusals)
+
+
+def _external_ids(event: IncomingEvent) -> Iterable[str]:
+    named = event.contact.get("external_id", event.subject) if event.contact else event.subject
+    if named:
+        yield named
+    for snapshot in event.records:
+        owner = snapshot.fields.get("contact")
+        if owner:
+            yield owner
+
+
+def _add(count: ActivityCount | None, contact_id: str, kind: str, time: int, amount: int) -> ActivityCount:
+    if count is None:
+        return ActivityCount(contact_id=contact_id, kind=kind, count=1, first_at=time, last_at=time, total=amount)
+    return ActivityCount(
+        contact_id=contact_id,
+        kind=kind,
+        count=count.count + 1,
+        first_at=min(count.first_at, time),
+        last_at=max(count.last_at, time),
+        total=count.total + amount,
+    )
+
+
+def _run_facts(run_id: str, entry: Entry, now: int) -> dict[str, Any]:
+    return {"id": run_id, "workflow": entry.workflow, "started_at": format_micros(now)}
+
+
+def step_rows(
+    way: Advance, catalog: Catalog, workspace_id: int, run_id: str, contact_id: str, version_id: str, now: int
+) -> list[StepRow]:
+    """The rows of the way that a run goes: each branch it passed, for the trace, and the step it comes to."""
+    rows = [
+        StepRow(
+            id=new_id(), workspace_id=workspace_id, run_id=run_id, contact_id=contact_id, version_id=version_id,
+            node=passed.node.number, path=passed.node.id, iteration=0, kind=StepKind.BRANCH, state=StepState.DONE,
+            due_at=now, created_at=now, outcome="then" if passed.verdict.holds else "else",
+            output=_encode(passed.verdict).decode(), finished_at=now,
+        )
+        for passed in way.passed
+    ]  # fmt: skip
+    match way.then:
+        case Perform(node=node):
+            kind, state, due_at = catalog.actions[node.action].effect, StepState.READY, now
+        case Wait(node=node, until=until):
+            kind, state, due_at = StepKind.WAIT, StepState.WAITING, now + int((until - from_micros(now)).total_seconds() * 1e6)
+        case Finish():
+            return rows
+    rows.append(
+        StepRow(
+            id=new_id(), workspace_id=workspace_id, run_id=run_id, contact_id=contact_id, version_id=version_id,
+            node=node.number, path=node.id, iteration=0, kind=kind, state=state, due_at=due_at, created_at=now,
+        )
+    )  # fmt: skip
+    return rows

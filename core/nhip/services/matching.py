@@ -1,0 +1,94 @@
+"""The published workflows of each workspace, indexed in memory and kept as fresh as the database."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from nhip.catalog import Catalog
+from nhip.domain.configured import PublishedVersion
+from nhip.engine.conditions import CustomConditions
+from nhip.engine.definition import Compiled, compile_definition
+from nhip.engine.index import Entry, MatchIndex
+from nhip.ports import Unit
+
+_CACHED_VERSIONS: Final = 4096
+
+
+class Versions:
+    """Compiled versions, the least recently used dropped first. A version never changes, so neither does its entry."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._compiled: OrderedDict[str, tuple[Compiled, int]] = OrderedDict()
+
+    def get(self, unit: Unit, workspace_id: int, ids: Sequence[str]) -> Mapping[str, Compiled]:
+        """The compiled versions of these ids, loading those that are not at hand."""
+        missing = [one for one in dict.fromkeys(ids) if one not in self._compiled]
+        if missing:
+            for version in unit.published.versions(workspace_id, missing):
+                self.add(version)
+        found = {}
+        for one in ids:
+            compiled = self._compiled.get(one)
+            if compiled is not None:
+                self._compiled.move_to_end(one)
+                found[one] = compiled[0]
+        while len(self._compiled) > _CACHED_VERSIONS:
+            self._compiled.popitem(last=False)
+        return found
+
+    def add(self, version: PublishedVersion) -> Compiled:
+        """Compile a version and keep it."""
+        compiled = compile_definition(version.definition, self._catalog, version_id=version.id)
+        self._compiled[version.id] = (compiled, version.number)
+        return compiled
+
+    def number(self, version_id: str) -> int:
+        """The number, within its workflow, of a version at hand."""
+        return self._compiled[version_id][1]
+
+
+class Matcher:
+    """Which workflows an event concerns.
+
+    The index is compared with the workspace's ``publish_version`` inside each unit, so a publish that was answered is
+    seen by the next event in every process, and no message between processes is needed.
+    """
+
+    def __init__(self, catalog: Catalog, versions: Versions, customs: CustomConditions) -> None:
+        self._catalog = catalog
+        self._versions = versions
+        self._customs = customs
+        self._indexes: dict[int, MatchIndex] = {}
+        self._known: dict[int, int] = {}
+        self._reads: dict[tuple[int, str], bool] = {}
+
+    def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
+        """The workspace's index, brought up to what is published now."""
+        index = self._indexes.get(workspace_id)
+        if index is None:
+            index = self._indexes[workspace_id] = MatchIndex(self._customs)
+            self._known[workspace_id] = -1
+        known = self._known[workspace_id]
+        newest = unit.published.publish_version(workspace_id)
+        if newest != known:
+            for name, state, version in unit.published.changed_since(workspace_id, known):
+                if state == "active" and version is not None:
+                    index.publish(name, self._versions.add(version).entries)
+                else:
+                    index.retire(name)
+            self._known[workspace_id] = newest
+            self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
+        return index
+
+    def reads(self, workspace_id: int, prefix: str) -> bool:
+        """Whether any published workflow's conditions read this part of the facts; ask after :meth:`refresh`."""
+        reads = self._reads.get((workspace_id, prefix))
+        if reads is None:
+            reads = self._reads[workspace_id, prefix] = self._indexes[workspace_id].reads(prefix)
+        return reads
+
+    def match(self, index: MatchIndex, event_type: str, facts: Mapping[str, Any], now: datetime) -> Sequence[Entry]:
+        """The entries that hold, in a stable order."""
+        return index.match(event_type, facts, now)

@@ -1,0 +1,246 @@
+"""What comes back: provider receipts, inbound messages, and a person's word on an unknown delivery."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from nhip.crashpoints import crashpoint
+from nhip.domain.configured import ChannelAccount
+from nhip.domain.deliveries import RANK, Delivery, ReceiptRow
+from nhip.domain.errors import Conflict, InvalidInput, NotFound
+from nhip.domain.events import IncomingEvent
+from nhip.domain.ids import new_id
+from nhip.domain.messages import DeliveryState, Inbound, InboundEvent, Receipt, ReceiptStatus
+from nhip.domain.runs import ClaimedStep, StepState
+from nhip.ports import Clock, Unit
+from nhip.services.ingest import Ingest
+from nhip.services.intake import Intake
+from nhip.services.progress import Progress, StepChange
+
+_STATE = {
+    ReceiptStatus.ACCEPTED: DeliveryState.ACCEPTED,
+    ReceiptStatus.DELIVERED: DeliveryState.DELIVERED,
+    ReceiptStatus.READ: DeliveryState.READ,
+    ReceiptStatus.FAILED: DeliveryState.FAILED,
+}
+_EVENT = {DeliveryState.DELIVERED: "message.delivered", DeliveryState.FAILED: "message.failed"}
+
+
+class Arrival(msgspec.Struct):
+    """What one request to a channel account's hook brought."""
+
+    account: ChannelAccount
+    inbound: Inbound
+
+
+class Receipts:
+    """The service. Its methods run inside units."""
+
+    def __init__(self, ingest: Ingest, intake: Intake, progress: Progress, clock: Clock) -> None:
+        self._ingest = ingest
+        self._intake = intake
+        self._progress = progress
+        self._clock = clock
+
+    def receive(self, unit: Unit, arrivals: Sequence[Arrival]) -> list[int]:
+        """Store what hooks brought; answers per arrival how many of its reports were new."""
+        now = self._clock.micros()
+        taken = []
+        for arrival in arrivals:
+            new = self._take_receipts(unit, arrival.account, arrival.inbound.receipts, now)
+            self._take_events(unit, arrival.account, arrival.inbound.events, now)
+            taken.append(new)
+        crashpoint("receipt.before_commit")
+        return taken
+
+    def settle(self, unit: Unit, workspace_id: int, delivery_id: str, *, sent: bool, actor: str) -> Delivery:
+        """A person says what became of an ``unknown`` delivery.
+
+        ``sent``: it is accepted, and the run goes on. Not sent: its step is tried again as a new generation, even when
+        the run has long gone on without it.
+
+        Raises:
+            NotFound: no such delivery.
+            Conflict: it is not unknown.
+        """
+        now = self._clock.micros()
+        delivery = self._one(unit, workspace_id, delivery_id)
+        if delivery.state != DeliveryState.UNKNOWN:
+            raise Conflict(f"the delivery is {delivery.state}, not unknown", state=delivery.state)
+        delivery.updated_at = now
+        delivery.detail = f"resolved by {actor}"
+        if sent:
+            delivery.state, delivery.reason = DeliveryState.ACCEPTED, "resolved_sent"
+            delivery.accepted_at = delivery.accepted_at or now
+            self._finish_unknown(unit, [delivery], now)
+        else:
+            delivery.state, delivery.reason = DeliveryState.FAILED, "resolved_not_sent"
+            self._reopen(unit, delivery, "resolved_not_sent", now)
+        unit.deliveries.update([delivery])
+        return delivery
+
+    def replay(self, unit: Unit, workspace_id: int, delivery_id: str, *, actor: str) -> Delivery:
+        """Send a finished delivery's message once more, as a new generation.
+
+        Raises:
+            NotFound: no such delivery.
+            Conflict: it is still under way, or unknown (that has to be resolved first).
+        """
+        now = self._clock.micros()
+        delivery = self._one(unit, workspace_id, delivery_id)
+        if delivery.state in (DeliveryState.UNKNOWN, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.QUEUED):
+            raise Conflict(f"the delivery is {delivery.state}", state=delivery.state)
+        self._reopen(unit, delivery, f"replayed by {actor}", now)
+        crashpoint("replay.before_commit")
+        return delivery
+
+    def _one(self, unit: Unit, workspace_id: int, delivery_id: str) -> Delivery:
+        found = unit.deliveries.by_ids(workspace_id, [delivery_id])
+        if not found:
+            raise NotFound("delivery", delivery_id)
+        return found[0]
+
+    def _reopen(self, unit: Unit, delivery: Delivery, reason: str, now: int) -> None:
+        step = self._step(unit, delivery.step_id)
+        if step is None:
+            raise NotFound("step", delivery.step_id)
+        _, state = unit.runs.lock_steps([step.id])[step.id]
+        if state not in (StepState.UNKNOWN, StepState.DONE, StepState.DEAD):
+            raise Conflict(f"the step is {state}", state=state)
+        unit.runs.reopen(step.workspace_id, step.id, step.generation + 1, reason, now)
+
+    def _step(self, unit: Unit, step_id: str) -> ClaimedStep | None:
+        found = unit.runs.steps([step_id])
+        return found[0] if found else None
+
+    # --- receipts ---------------------------------------------------------------------------------------------------
+
+    def _take_receipts(self, unit: Unit, account: ChannelAccount, receipts: Sequence[Receipt], now: int) -> int:
+        if not receipts:
+            return 0
+        workspace_id, channel = account.workspace_id, account.name
+        known = unit.deliveries.known_receipts(workspace_id, channel, [receipt.receipt_id for receipt in receipts])
+        fresh = list({receipt.receipt_id: receipt for receipt in receipts if receipt.receipt_id not in known}.values())
+        if not fresh:
+            return 0
+        keys = [receipt.idempotency_key for receipt in fresh if receipt.idempotency_key]
+        providers = [receipt.provider_id for receipt in fresh if receipt.provider_id]
+        by_key = {d.idempotency_key: d for d in unit.deliveries.by_keys(workspace_id, channel, keys)} if keys else {}
+        by_provider: dict[str | None, Delivery] = {}
+        if any(not receipt.idempotency_key or receipt.idempotency_key not in by_key for receipt in fresh) and providers:
+            by_provider = {d.provider_id: d for d in unit.deliveries.by_provider_ids(workspace_id, channel, providers)}
+        rows, changed = [], {}
+        for receipt in fresh:
+            delivery = by_key.get(receipt.idempotency_key or "") or by_provider.get(receipt.provider_id)
+            rows.append(
+                ReceiptRow(
+                    id=new_id(), workspace_id=workspace_id, channel=channel, receipt_id=receipt.receipt_id,
+                    delivery_id=delivery.id if delivery else None, provider_id=receipt.provider_id,
+                    idempotency_key=receipt.idempotency_key, status=receipt.status, code=receipt.code,
+                    detail=receipt.detail, received_at=now,
+                )
+            )  # fmt: skip
+            if delivery is not None:
+                changed[delivery.id] = delivery
+                self.climb(unit, account, delivery, receipt, now)
+        unit.deliveries.insert_receipts(rows)
+        self._finish_unknown(unit, list(changed.values()), now)
+        unit.deliveries.update(list(changed.values()))
+        return len(fresh)
+
+    def climb(self, unit: Unit, account: ChannelAccount, delivery: Delivery, receipt: Receipt, now: int) -> None:
+        """Let a delivery climb to what a receipt says; a lower or repeated word changes nothing."""
+        state = _STATE[receipt.status]
+        before = DeliveryState(delivery.state)
+        if state is DeliveryState.FAILED:
+            if before in (DeliveryState.READ, DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REJECTED):
+                return
+            delivery.reason = receipt.code or "receipt"
+            delivery.detail = receipt.detail
+        elif RANK.get(state, 0) <= RANK.get(before, -1):
+            return
+        elif before in (DeliveryState.FAILED, DeliveryState.REJECTED) and state is DeliveryState.ACCEPTED:
+            return
+        else:
+            delivery.reason = None
+        delivery.state = state
+        delivery.updated_at = now
+        delivery.provider_id = delivery.provider_id or receipt.provider_id
+        if state is not DeliveryState.FAILED:
+            delivery.accepted_at = delivery.accepted_at or now
+        if state in (DeliveryState.DELIVERED, DeliveryState.READ):
+            delivery.delivered_at = delivery.delivered_at or now
+        if state is DeliveryState.READ:
+            delivery.read_at = now
+        if state in _EVENT:
+            self._tell(unit, account, delivery, _EVENT[state], now)
+
+    def _tell(self, unit: Unit, account: ChannelAccount, delivery: Delivery, event_type: str, now: int) -> None:
+        contacts = unit.customers.contacts(account.workspace_id, [delivery.contact_id]) if delivery.contact_id else []
+        event = IncomingEvent(
+            source="nhip",
+            source_id=f"{delivery.id}.{event_type}",
+            type=event_type,
+            subject=contacts[0].external_id if contacts else None,
+            time=now,
+            data={
+                "delivery": delivery.id, "channel": delivery.channel, "workflow": delivery.workflow,
+                "template": delivery.template, "reason": delivery.reason,
+            },
+        )  # fmt: skip
+        self._ingest.ingest(unit, account.workspace_id, [event], now)
+
+    def _finish_unknown(self, unit: Unit, deliveries: Sequence[Delivery], now: int) -> None:
+        """Steps that waited as ``unknown`` for this word end now, and their runs go on."""
+        held = unit.runs.lock_steps([delivery.step_id for delivery in deliveries])
+        unknown = {d.step_id: d for d in deliveries if held.get(d.step_id, (0, ""))[1] == StepState.UNKNOWN}
+        changes = []
+        for step in unit.runs.steps(list(unknown)) if unknown else ():
+            delivery = unknown[step.id]
+            output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
+            changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output))
+        if changes:
+            self._progress.record(unit, changes, now, check_epoch=False)
+
+    def adopt_parked(
+        self, unit: Unit, accounts: Mapping[tuple[int, str], ChannelAccount], deliveries: Sequence[Delivery]
+    ) -> None:
+        """Let these deliveries climb by receipts that came before their provider's id was known."""
+        now = self._clock.micros()
+        by_account: dict[tuple[int, str], dict[str, Delivery]] = {}
+        for delivery in deliveries:
+            if delivery.provider_id:
+                mine = by_account.setdefault((delivery.workspace_id, delivery.channel), {})
+                mine[delivery.provider_id] = delivery
+        for key, mine in by_account.items():
+            parked = unit.deliveries.parked_receipts(*key, list(mine))
+            for row in sorted(parked, key=lambda one: RANK.get(_STATE[ReceiptStatus(one.status)], 9)):
+                receipt = Receipt(
+                    receipt_id=row.receipt_id, status=ReceiptStatus(row.status), provider_id=row.provider_id,
+                    code=row.code, detail=row.detail,
+                )  # fmt: skip
+                self.climb(unit, accounts[key], mine[row.provider_id or ""], receipt, now)
+            unit.deliveries.assign_receipts([(mine[row.provider_id or ""].id, row.id) for row in parked])
+
+    # --- inbound events ---------------------------------------------------------------------------------------------
+
+    def _take_events(self, unit: Unit, account: ChannelAccount, events: Sequence[InboundEvent], now: int) -> None:
+        incoming = []
+        for event in events:
+            try:
+                contact = self._intake.contact(event.contact) if event.contact else None
+            except InvalidInput:
+                contact = None
+            incoming.append(
+                IncomingEvent(
+                    source=f"channel:{account.name}",
+                    source_id=f"{event.type}.{event.id}",
+                    type=event.type,
+                    subject=None,
+                    time=None,
+                    data=event.data,
+                    contact=contact,
+                )
+            )
+        if incoming:
+            self._ingest.ingest(unit, account.workspace_id, incoming, now)

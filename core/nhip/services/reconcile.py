@@ -1,0 +1,183 @@
+"""What nobody rang for: expired leases, due waits, unknowns. Every worker runs it every second or two.
+
+All of it is guarded, so any number of copies do no harm, and none of it needs Redis.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from nhip.catalog import Catalog
+from nhip.crashpoints import crashpoint
+from nhip.domain.configured import ChannelAccount
+from nhip.domain.deliveries import Delivery
+from nhip.domain.messages import (
+    Accepted,
+    Content,
+    DeliveryClass,
+    DeliveryState,
+    Message,
+    MessageClass,
+    NotSent,
+    Outcome,
+    Rejected,
+)
+from nhip.domain.runs import ClaimedStep, StepKind, StepState
+from nhip.engine.retry import MAX_LEASES_LOST
+from nhip.ports import Clock, Unit
+from nhip.services.progress import Progress, StepChange
+
+_LIMIT = 500
+
+
+class Reconciled(msgspec.Struct):
+    """What one pass did."""
+
+    expired: int = 0
+    woken: int = 0
+    settled: int = 0
+
+    @property
+    def found_work(self) -> bool:
+        """Whether steps may be ready now that were not."""
+        return bool(self.expired or self.woken or self.settled)
+
+
+class Question(msgspec.Struct, kw_only=True):
+    """An unknown delivery that its provider may be asked about."""
+
+    step: ClaimedStep
+    delivery: Delivery
+    account: ChannelAccount
+    message: Message
+
+
+class Reconcile:
+    """The service. Its methods run inside units."""
+
+    def __init__(self, catalog: Catalog, progress: Progress, clock: Clock, *, settle_after: timedelta) -> None:
+        self._catalog = catalog
+        self._progress = progress
+        self._clock = clock
+        self._settle_after = int(settle_after.total_seconds() * 1_000_000)
+
+    def run(self, unit: Unit) -> Reconciled:
+        """One pass."""
+        now = self._clock.micros()
+        expired = unit.runs.expired(now, _LIMIT)
+        waits = unit.runs.due_waits(now, _LIMIT)
+        overdue = unit.runs.overdue_unknown(now, _LIMIT)
+        crashpoint("reconcile.before_write")
+        if expired:
+            self._free(unit, expired, now)
+        if waits:
+            done = [StepChange(step=step, state=StepState.DONE, outcome="elapsed") for step in waits]
+            self._progress.record(unit, done, now)
+        if overdue:
+            given_up = [
+                StepChange(step=step, state=StepState.DONE, outcome="unknown", reason="nobody said what became of it")
+                for step in overdue
+            ]
+            self._progress.record(unit, given_up, now)
+        if expired or waits or overdue:
+            crashpoint("reconcile.after_write")
+        return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue))
+
+    def _free(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
+        """Decide about steps whose worker is gone. What may have gone out is not sent again, unless the provider drops
+        a repeated key."""
+        deliveries = {
+            (d.step_id, d.generation): d
+            for d in unit.deliveries.of_steps([step.id for step in steps if step.kind == StepKind.MESSAGE])
+        }
+        changes: list[StepChange] = []
+        unknown: list[Delivery] = []
+        for step in steps:
+            lost = step.leases_lost + 1
+            delivery = deliveries.get((step.id, step.generation))
+            if step.kind == StepKind.LOCAL or (step.kind == StepKind.MESSAGE and delivery is None):
+                changes.append(self._again(step, lost, now))
+            elif delivery is not None and self._dedupes(delivery, step, now):
+                changes.append(self._again(step, lost, now))
+            else:
+                changes.append(
+                    StepChange(
+                        step=step, state=StepState.UNKNOWN, due_at=now + self._settle_after, reason="lease_expired",
+                        leases_lost=lost,
+                    )
+                )  # fmt: skip
+                if delivery is not None and delivery.state in (DeliveryState.SENDING, DeliveryState.DEFERRED):
+                    delivery.state, delivery.reason, delivery.updated_at = DeliveryState.UNKNOWN, "lease_expired", now
+                    unknown.append(delivery)
+        self._progress.record(unit, changes, now)
+        unit.deliveries.update(unknown)
+
+    def _again(self, step: ClaimedStep, lost: int, now: int) -> StepChange:
+        if lost >= MAX_LEASES_LOST:
+            return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason="poison", leases_lost=lost)
+        return StepChange(step=step, state=StepState.READY, due_at=now, reason="lease_expired", leases_lost=lost)
+
+    def _dedupes(self, delivery: Delivery, step: ClaimedStep, now: int) -> bool:
+        channel = self._catalog.channels.get(delivery.channel_type)
+        if channel is None or channel.delivery_class is not DeliveryClass.DEDUPES:
+            return False
+        return now - step.first_attempt_at < channel.dedupe_seconds * 1_000_000
+
+    # --- asking providers -------------------------------------------------------------------------------------------
+
+    def questions(self, unit: Unit) -> list[Question]:
+        """Unknown deliveries whose provider might know."""
+        steps = {step.id: step for step in unit.runs.unknown_messages(_LIMIT)}
+        found: list[Question] = []
+        deliveries = unit.deliveries.of_steps(list(steps)) if steps else []
+        by_workspace: dict[int, list[Delivery]] = {}
+        for delivery in deliveries:
+            if delivery.state == DeliveryState.UNKNOWN and delivery.generation == steps[delivery.step_id].generation:
+                by_workspace.setdefault(delivery.workspace_id, []).append(delivery)
+        for workspace_id, mine in by_workspace.items():
+            accounts = unit.published.channels(workspace_id, list({delivery.channel for delivery in mine}))
+            for delivery in mine:
+                account = accounts.get(delivery.channel)
+                if account is not None:
+                    message = Message(
+                        delivery_id=delivery.id, idempotency_key=delivery.idempotency_key, to=delivery.address or "",
+                        content=msgspec.json.decode(delivery.content, type=Content),
+                        message_class=MessageClass(delivery.message_class),
+                    )  # fmt: skip
+                    found.append(
+                        Question(step=steps[delivery.step_id], delivery=delivery, account=account, message=message)
+                    )
+        return found
+
+    def answer(self, unit: Unit, answers: Sequence[tuple[Question, Outcome | None]]) -> int:
+        """Write down what providers said of unknown deliveries: accepted ends the step; an authoritative no, or the word
+        that it never arrived, lets it be tried again under a new or the same key."""
+        now = self._clock.micros()
+        changes: list[StepChange] = []
+        deliveries: list[Delivery] = []
+        for question, outcome in answers:
+            step, delivery = question.step, question.delivery
+            match outcome:
+                case Accepted():
+                    delivery.state, delivery.reason = DeliveryState.ACCEPTED, None
+                    delivery.provider_id = outcome.provider_id or delivery.provider_id
+                    delivery.accepted_at = delivery.accepted_at or now
+                    output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
+                    changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output))
+                case NotSent():
+                    delivery.state, delivery.reason = DeliveryState.DEFERRED, "never_arrived"
+                    changes.append(StepChange(step=step, state=StepState.READY, due_at=now, reason="never_arrived"))
+                case Rejected():
+                    delivery.state, delivery.reason = DeliveryState.REJECTED, outcome.reason
+                    changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, reason=outcome.reason))
+                case _:
+                    continue
+            delivery.updated_at = now
+            deliveries.append(delivery)
+        if changes:
+            mine = self._progress.record(unit, changes, now)
+            unit.deliveries.update([d for d, owned in zip(deliveries, mine, strict=True) if owned])
+        return len(changes)
+
+
