@@ -29,8 +29,8 @@ class RecordChangedConfig(Config):
     fields: Annotated[
         tuple[FieldPath, ...],
         Meta(
-            description="The fields that are watched, as in total.amount or custom.size: one must have changed, or have "
-            "a value on something new. Any field where the list is empty.",
+            description="The fields that are watched, as in total.amount or custom.size: one must have changed, or "
+            "have a value on something new. Any field where the list is empty.",
             max_length=50,
         ),
     ] = ()
