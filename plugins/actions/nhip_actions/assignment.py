@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nhip import ActionFailed, LocalContext, format_time, parse_duration, parse_time
+from nhip import ActionFailed, LocalContext, Problem, format_time, parse_duration, parse_time
 
 
 def assignee_of(context: LocalContext, assign: str | None) -> str | None:
@@ -13,6 +13,17 @@ def assignee_of(context: LocalContext, assign: str | None) -> str | None:
         owner: str | None = (context.facts.get("contact") or {}).get("owner")
         return owner
     return str(context.render(assign)) or None
+
+
+def due_problems(due: str | None) -> list[Problem]:
+    """What is wrong with a ``due_at`` that needs no filling in."""
+    if due is None or "{{" in due:
+        return []
+    try:
+        _ = parse_duration(due) if due.startswith("P") else parse_time(due)
+    except ValueError as error:
+        return [Problem(path="due_at", code="bad_value", message=str(error))]
+    return []
 
 
 def due_at(context: LocalContext, due: str | None) -> str | None:

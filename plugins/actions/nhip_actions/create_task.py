@@ -6,13 +6,13 @@ Example, calling a customer who did not open the offer::
         "title": "Call {{ contact.name }} about the offer", "type": "call", "due_at": "P1D", "assign": "owner"}}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from nhip import Action, Config, LocalAction, LocalContext, hookimpl
-from nhip_actions.assignment import assignee_of, due_at, given
+from nhip import Action, Config, LocalAction, LocalContext, Problem, hookimpl
+from nhip_actions.assignment import assignee_of, due_at, due_problems, given
 
 Line = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
@@ -42,6 +42,10 @@ class CreateTask(LocalAction):
 
     kind = "create_task"
     config_type = CreateTaskConfig
+
+    def check(self, config: CreateTaskConfig) -> Sequence[Problem]:
+        """The time must be one, unless it is filled in later."""
+        return due_problems(config.due_at)
 
     def run(self, context: LocalContext, config: CreateTaskConfig) -> Mapping[str, Any]:
         """Make it; the output is the task. It has no assignee where the contact has no owner."""

@@ -7,13 +7,13 @@ Example, when an order arrives late::
         "source": "automation", "priority": "high", "due_at": "PT4H", "assign": "owner"}}
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from nhip import Action, Config, LocalAction, LocalContext, hookimpl
-from nhip_actions.assignment import assignee_of, due_at, given
+from nhip import Action, Config, LocalAction, LocalContext, Problem, hookimpl
+from nhip_actions.assignment import assignee_of, due_at, due_problems, given
 
 Line = Annotated[str, Meta(min_length=1, max_length=500)]
 Text = Annotated[str, Meta(min_length=1, max_length=20_000)]
@@ -49,6 +49,10 @@ class CreateTicket(LocalAction):
 
     kind = "create_ticket"
     config_type = CreateTicketConfig
+
+    def check(self, config: CreateTicketConfig) -> Sequence[Problem]:
+        """The time must be one, unless it is filled in later."""
+        return due_problems(config.due_at)
 
     def run(self, context: LocalContext, config: CreateTicketConfig) -> Mapping[str, Any]:
         """Make it; the output is the ticket. It has no assignee where the contact has no owner."""

@@ -55,7 +55,7 @@ class UpdateContact(LocalAction):
 
     def check(self, config: UpdateContactConfig) -> Sequence[Problem]:
         """Something must change, each field once, and tags by their own lists."""
-        named: dict[str, str] = field(default_factory=dict)
+        named: dict[str, str] = {}
         problems = []
         for part in ("set", "append", "replace"):
             for name in getattr(config, part):
@@ -73,7 +73,7 @@ class UpdateContact(LocalAction):
 
     def run(self, context: LocalContext, config: UpdateContactConfig) -> Mapping[str, Any]:
         """Change it, in one go; the output is what the changed fields said before."""
-        changes: dict[str, Any] = field(default_factory=dict)
+        changes: dict[str, Any] = {}
         for name, value in context.render(config.set).items():
             _put(changes, _place(name, exact=True), value)
         for name, value in context.render(config.replace).items():
