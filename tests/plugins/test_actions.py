@@ -1,0 +1,293 @@
+"""What each shipped action asks of the engine, with the engine's own renderer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from nhip import Action, ActionFailed, Facts, LocalAction, MessageClass, MessageRequest, TemplateError
+from nhip.adapters.templates import TemplateRenderer
+from nhip_actions.create_task import CreateTask
+from nhip_actions.create_ticket import CreateTicket
+from nhip_actions.send_message import SendMessage, SendMessageConfig
+from nhip_actions.update_contact import UpdateContact
+from nhip_actions.update_record import UpdateRecord
+
+RENDERER = TemplateRenderer()
+FACTS = {
+    "contact": {
+        "external_id": "KH-001",
+        "name": "Hoàng Anh",
+        "owner": "NV-7",
+        "source": "facebook",
+        "custom": {"log": "Gọi lần 1", "sizes": ["S", "M"]},
+    },
+    "order": {"external_id": "DH-1001", "status": "delivered"},
+}
+
+
+class RecordingContext:
+    """A unit of work that writes down what it is asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.contact_changes: list[tuple[Mapping[str, Any], Sequence[str], Sequence[str]]] = []
+        self.records: list[tuple[str, str | None, Mapping[str, Any], bool]] = []
+
+    now = datetime(2026, 11, 21, 1, tzinfo=UTC)
+    step_id = "step"
+    idempotency_key = "k" * 26
+
+    @property
+    def facts(self) -> Facts:
+        return self._facts
+
+    def render(self, value: Any) -> Any:
+        return RENDERER.render_value(value, self.facts)
+
+    def update_contact(
+        self,
+        changes: Mapping[str, Any],
+        *,
+        add_tags: Sequence[str] = (),
+        remove_tags: Sequence[str] = (),
+        contact: str | None = None,
+    ) -> Mapping[str, Any]:
+        self.contact_changes.append((changes, add_tags, remove_tags))
+        return {"status": "old"}
+
+    def save_record(
+        self, record_type: str, external_id: str | None, fields: Mapping[str, Any], *, create: bool
+    ) -> Mapping[str, Any]:
+        self.records.append((record_type, external_id, fields, create))
+        return {"external_id": external_id or "made", **fields}
+
+    def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
+        raise AssertionError
+
+
+def do(action: type[LocalAction], config: Mapping[str, Any], facts: Facts = FACTS) -> tuple[RecordingContext, Any]:
+    context = RecordingContext(facts)
+    return context, action().run(context, msgspec.convert(config, action.config_type))
+
+
+def problems(action: type[Action], config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = action().check(msgspec.convert(config, action.config_type))
+    return [(problem.path, problem.code) for problem in found]
+
+
+# --- send_message -----------------------------------------------------------------------------------------------------
+
+MESSAGE = {"channel": "zns-main", "template": "order-delivered"}
+
+
+def test_a_message_goes_to_the_contact_unless_said_otherwise() -> None:
+    action, config = SendMessage(), msgspec.convert(MESSAGE, SendMessageConfig)
+
+    assert action.message(config, FACTS) == MessageRequest(channel="zns-main", template="order-delivered", to="contact")
+    assert action.references(config) == {
+        "channel": [("channel", "zns-main")],
+        "template": [("template", "order-delivered")],
+    }
+
+
+def test_a_message_carries_its_data_and_class() -> None:
+    config = {**MESSAGE, "to": "owner", "data": {"coupon": "TET10"}, "message_class": "marketing"}
+
+    request = SendMessage().message(msgspec.convert(config, SendMessageConfig), FACTS)
+
+    assert (request.to, request.data, request.message_class) == ("owner", {"coupon": "TET10"}, MessageClass.MARKETING)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "contact",
+        "owner",
+        "assignee",
+        "department",
+        "staff:NV-7",
+        "0987654321",
+        "+84 987 654 321",
+        "a@b.vn",
+        "https://x.vn/y",
+    ],
+)
+def test_a_recipient_is_a_role_an_employee_or_an_address(to: str) -> None:
+    assert problems(SendMessage, {**MESSAGE, "to": to}) == []
+
+
+@pytest.mark.parametrize("to", ["contcat", "staff:", "Owner", "a@", "@b", "12", "{{ contact.phone }}"])
+def test_any_other_recipient_is_refused(to: str) -> None:
+    assert problems(SendMessage, {**MESSAGE, "to": to}) == [("to", "unknown_recipient")]
+
+
+# --- update_contact ---------------------------------------------------------------------------------------------------
+
+
+def test_fields_tags_and_custom_fields_change_together() -> None:
+    context, output = do(
+        UpdateContact,
+        {
+            "set": {"status": "Lost", "custom.size": "L", "birthday": None},
+            "add_tags": ["Không phản hồi"],
+            "remove_tags": ["VIP"],
+            "append": {"log": "Đơn {{ order.external_id }}", "sizes": ["M", "L"], "notes": "mới"},
+            "replace": {"source": "zalo", "need": "{{ order.status }}"},
+        },
+    )
+
+    ((changes, add_tags, remove_tags),) = context.contact_changes
+    assert changes == {
+        "status": "Lost",
+        "birthday": None,
+        "source": "zalo",
+        "custom": {
+            "size": "L",
+            "need": "delivered",
+            "log": "Gọi lần 1\nĐơn DH-1001",
+            "sizes": ["S", "M", "L"],
+            "notes": "mới",
+        },
+    }
+    assert (list(add_tags), list(remove_tags)) == (["Không phản hồi"], ["VIP"])
+    assert output == {"previous": {"status": "old"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, [("", "nothing_to_do")]),
+        ({"set": {"tags": ["VIP"]}}, [("set.tags", "not_allowed")]),
+        ({"append": {"tags": ["VIP"]}}, [("append.tags", "not_allowed")]),
+        ({"set": {"custom.size": 1}, "replace": {"size": 2}}, [("replace.size", "duplicate")]),
+        ({"set": {"status": "a"}, "append": {"status": "b"}}, [("append.status", "duplicate")]),
+        ({"add_tags": ["VIP"]}, []),
+        ({"set": {"note": 1}, "replace": {"note": 2}}, []),
+    ],
+)
+def test_a_contradictory_change_is_refused(config: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert problems(UpdateContact, config) == expected
+
+
+# --- update_record ----------------------------------------------------------------------------------------------------
+
+
+def test_the_record_of_the_event_changes() -> None:
+    context, output = do(UpdateRecord, {"type": "order", "set": {"note": "cho {{ contact.name }}"}})
+
+    assert context.records == [("order", "DH-1001", {"note": "cho Hoàng Anh"}, False)]
+    assert output["external_id"] == "DH-1001"
+
+
+def test_a_named_record_changes() -> None:
+    context, _ = do(
+        UpdateRecord, {"type": "deal", "external_id": "CH-{{ order.external_id }}", "set": {"status": "won"}}
+    )
+
+    assert context.records == [("deal", "CH-DH-1001", {"status": "won"}, False)]
+
+
+def test_without_a_record_the_step_fails_with_a_reason() -> None:
+    with pytest.raises(ActionFailed, match="the event is about no deal"):
+        do(UpdateRecord, {"type": "deal", "set": {"status": "won"}})
+
+
+def test_what_a_record_is_does_not_change() -> None:
+    assert problems(UpdateRecord, {"type": "deal"}) == [("set", "nothing_to_do")]
+    assert problems(UpdateRecord, {"type": "deal", "set": {"contact": "KH-2"}}) == [("set.contact", "not_allowed")]
+
+
+# --- create_ticket, create_task ---------------------------------------------------------------------------------------
+
+
+def test_a_ticket_is_raised_for_the_owner_about_the_order() -> None:
+    context, output = do(
+        CreateTicket,
+        {
+            "title": "Trễ: {{ order.external_id }}",
+            "type": "complaint",
+            "due_at": "PT4H",
+            "assign": "owner",
+            "custom": {"x": "{{ contact.name }}"},
+        },
+    )
+
+    ((record_type, external_id, fields, create),) = context.records
+    assert (record_type, external_id, create) == ("ticket", None, True)
+    assert fields == {
+        "title": "Trễ: DH-1001",
+        "status": "new",
+        "type": "complaint",
+        "source": "automation",
+        "order": "DH-1001",
+        "assignee": "NV-7",
+        "due_at": "2026-11-21T05:00:00Z",
+        "custom": {"x": "Hoàng Anh"},
+    }
+    assert output["external_id"] == "made"
+
+
+def test_a_task_is_given_to_an_employee() -> None:
+    context, _ = do(
+        CreateTask,
+        {
+            "title": "Gọi {{ contact.name }}",
+            "type": "call",
+            "assign": "NV-{{ 4 + 1 }}",
+            "due_at": "2026-11-22T09:00:00+07:00",
+        },
+    )
+
+    assert context.records == [
+        (
+            "task",
+            None,
+            {
+                "title": "Gọi Hoàng Anh",
+                "status": "open",
+                "type": "call",
+                "assignee": "NV-5",
+                "due_at": "2026-11-22T02:00:00Z",
+            },
+            True,
+        )
+    ]
+
+
+@pytest.mark.parametrize("action", [CreateTicket, CreateTask])
+def test_a_contact_without_an_owner_leaves_it_unassigned(action: type[LocalAction]) -> None:
+    context, _ = do(action, {"title": "Gọi", "assign": "owner"}, {"contact": {"name": "Anh"}})
+
+    assert "assignee" not in context.records[0][2]
+
+
+@pytest.mark.parametrize("action", [CreateTicket, CreateTask])
+def test_what_cannot_be_made_fails_with_a_reason(action: type[LocalAction]) -> None:
+    with pytest.raises(ActionFailed, match=r"due_at: .*'tomorrow'"):
+        do(action, {"title": "Gọi", "due_at": "tomorrow"})
+    with pytest.raises(ActionFailed, match="due_at: 'P1Y'"):
+        do(action, {"title": "Gọi", "due_at": "P1Y"})
+    with pytest.raises(TemplateError, match=r"title: contact\.nickname is missing"):
+        do(action, {"title": "Gọi {{ contact.nickname }}"})
+    with pytest.raises(msgspec.ValidationError):
+        do(action, {"title": "Gọi", "assignee": "NV-1"})
+
+
+@pytest.mark.parametrize("action", [CreateTicket, CreateTask])
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        ("P1D", []),
+        ("2026-11-22T09:00:00+07:00", []),
+        ("{{ order.promised_at }}", []),
+        ("tomorrow", [("due_at", "bad_value")]),
+        ("P1M", [("due_at", "bad_value")]),
+    ],
+)
+def test_a_time_is_checked_when_the_workflow_is(
+    action: type[Action], due: str, expected: list[tuple[str, str]]
+) -> None:
+    assert problems(action, {"title": "Gọi", "due_at": due}) == expected

@@ -1,0 +1,289 @@
+"""What each shipped trigger makes of its configuration: the events that start a workflow, and those that do not."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from nhip import InvalidInput, Lowered, Trigger
+from nhip.engine.condition_tree import parse
+from nhip.engine.conditions import judge
+from nhip_triggers.deal import Deal
+from nhip_triggers.event import Event
+from nhip_triggers.form_submitted import FormSubmitted
+from nhip_triggers.order_status import OrderStatus
+from nhip_triggers.record_changed import RecordChanged
+from nhip_triggers.ticket import Ticket
+
+NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
+
+
+def lower(trigger: type[Trigger], config: Mapping[str, Any]) -> Lowered:
+    return trigger().lower(msgspec.convert(config, trigger.config_type))
+
+
+def starts(trigger: type[Trigger], config: Mapping[str, Any], event_type: str, **facts: Any) -> bool:
+    """Whether an event of this type, with these facts, starts a workflow with this trigger."""
+    lowered = lower(trigger, config)
+    if event_type not in lowered.event_types:
+        return False
+    facts["event"] = {"type": event_type, **facts.get("event", {})}
+    facts.setdefault("previous", {})
+    trees = [lowered.condition, None if lowered.where is None else parse(lowered.where, "where")]
+    return all(tree is None or judge(tree, facts, NOW).holds for tree in trees)
+
+
+def changed(record_type: str, before: str | None, after: str, **more: Any) -> dict[str, Any]:
+    """The facts of a record whose status changed; of a new one without ``before``."""
+    previous = {} if before is None else {record_type: {"status": before}}
+    return {record_type: {"external_id": "1", "status": after, **more}, "previous": previous}
+
+
+# --- order_status -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "before", "after", "expected"),
+    [
+        pytest.param({"to": ["delivered"]}, "order.status_changed", "shipping", "delivered", True, id="enters it"),
+        pytest.param(
+            {"to": ["delivered"]}, "order.status_changed", "shipping", "Delivered", True, id="in another case"
+        ),
+        pytest.param({"to": ["delivered"]}, "order.status_changed", "new", "shipping", False, id="enters another"),
+        pytest.param({"to": ["delivered"]}, "order.created", None, "delivered", True, id="arrives in it"),
+        pytest.param({"to": ["delivered"]}, "order.created", None, "new", False, id="arrives in another"),
+        pytest.param({"to": ["delivered"]}, "order.updated", "shipping", "delivered", False, id="is another event"),
+        pytest.param({}, "order.status_changed", "new", "packed", True, id="any change"),
+        pytest.param({}, "order.created", None, "new", False, id="a new one changes nothing"),
+        pytest.param({"from": ["shipping"]}, "order.status_changed", "shipping", "returned", True, id="leaves it"),
+        pytest.param({"from": ["shipping"]}, "order.status_changed", "new", "packed", False, id="leaves another"),
+        pytest.param(
+            {"from": ["shipping"], "to": ["returned"]}, "order.status_changed", "shipping", "returned", True, id="both"
+        ),
+        pytest.param(
+            {"from": ["shipping"], "to": ["returned"]},
+            "order.status_changed",
+            "new",
+            "returned",
+            False,
+            id="one of both",
+        ),
+        pytest.param(
+            {"from": ["shipping"], "to": ["returned"]}, "order.created", None, "returned", False, id="new, from nowhere"
+        ),
+    ],
+)
+def test_order_status(config: dict[str, Any], event_type: str, before: str | None, after: str, expected: bool) -> None:
+    assert starts(OrderStatus, config, event_type, **changed("order", before, after)) is expected
+
+
+def test_an_order_cannot_enter_the_status_it_is_in() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        lower(OrderStatus, {"from": ["delivered"], "to": ["Delivered"]})
+    assert [(problem.path, problem.code) for problem in raised.value.problems] == [("from", "never_holds")]
+
+
+# --- ticket -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({"on": "created"}, "ticket.created", changed("ticket", None, "new"), True, id="raised"),
+        pytest.param({}, "ticket.created", changed("ticket", None, "new"), True, id="raised, unsaid"),
+        pytest.param(
+            {"to": ["done"]}, "ticket.status_changed", changed("ticket", "new", "done"), True, id="to, unsaid"
+        ),
+        pytest.param(
+            {"on": "created", "type": ["complaint"], "source": ["zalo", "hotline"]},
+            "ticket.created",
+            changed("ticket", None, "new", type="complaint", source="zalo"),
+            True,
+            id="type and source",
+        ),
+        pytest.param(
+            {"on": "created", "type": ["complaint"], "source": ["hotline"]},
+            "ticket.created",
+            changed("ticket", None, "new", type="complaint", source="zalo"),
+            False,
+            id="another source",
+        ),
+        pytest.param(
+            {"on": "created", "sub_type": ["late_delivery"]},
+            "ticket.created",
+            changed("ticket", None, "new", type="complaint"),
+            False,
+            id="no sub-type",
+        ),
+        pytest.param(
+            {"on": "resolved"}, "ticket.status_changed", changed("ticket", "new", "done"), True, id="resolved"
+        ),
+        pytest.param(
+            {"on": "resolved"}, "ticket.created", changed("ticket", None, "done"), True, id="arrives resolved"
+        ),
+        pytest.param(
+            {"on": "resolved"},
+            "ticket.status_changed",
+            changed("ticket", "done", "closed"),
+            False,
+            id="already resolved",
+        ),
+        pytest.param(
+            {"on": "resolved", "to": ["Đã xong"]},
+            "ticket.status_changed",
+            changed("ticket", "new", "đã xong"),
+            True,
+            id="resolved in their words",
+        ),
+        pytest.param({"on": "rated"}, "ticket.rated", changed("ticket", None, "done"), True, id="rated"),
+        pytest.param({"on": "updated"}, "ticket.updated", changed("ticket", None, "new"), True, id="updated"),
+        pytest.param({"on": "updated"}, "ticket.created", changed("ticket", None, "new"), False, id="not updated"),
+    ],
+)
+def test_ticket(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(Ticket, config, event_type, **facts) is expected
+
+
+# --- deal -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({"to": ["won"]}, "deal.status_changed", changed("deal", "quoted", "won"), True, id="won"),
+        pytest.param({"to": ["won"]}, "deal.created", changed("deal", None, "won"), True, id="arrives won"),
+        pytest.param(
+            {"on": "status_changed", "from": ["quoted"], "to": ["won"]},
+            "deal.status_changed",
+            changed("deal", "new", "won"),
+            False,
+            id="from elsewhere",
+        ),
+        pytest.param(
+            {"on": "created", "pipeline": ["retail"]},
+            "deal.created",
+            changed("deal", None, "new", pipeline="retail"),
+            True,
+            id="made in a pipeline",
+        ),
+        pytest.param(
+            {"on": "created", "pipeline": ["retail"]},
+            "deal.created",
+            changed("deal", None, "new", pipeline="b2b"),
+            False,
+            id="made in another",
+        ),
+        pytest.param({"on": "updated"}, "deal.updated", changed("deal", None, "new"), True, id="updated"),
+    ],
+)
+def test_deal(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(Deal, config, event_type, **facts) is expected
+
+
+def test_a_new_deal_comes_from_no_status() -> None:
+    with pytest.raises(InvalidInput, match="only status_changed has a status before"):
+        lower(Deal, {"on": "created", "from": ["new"]})
+
+
+# --- form_submitted, event --------------------------------------------------------------------------------------------
+
+
+def test_form_submitted() -> None:
+    offer = {"data": {"form": "Offer"}}
+    assert starts(FormSubmitted, {"form": ["offer"]}, "form.submitted", event=offer)
+    assert starts(FormSubmitted, {}, "form.submitted", event=offer)
+    assert not starts(FormSubmitted, {"form": ["survey"]}, "form.submitted", event=offer)
+    assert not starts(FormSubmitted, {"form": ["survey"]}, "form.submitted", event={"data": {}})
+    assert not starts(FormSubmitted, {}, "site.visited", event=offer)
+
+
+def test_event() -> None:
+    config = {
+        "type": "shipment.failed",
+        "where": {"field": "event.data.attempts", "op": "greater_or_equal", "value": 2},
+    }
+    assert starts(Event, config, "shipment.failed", event={"data": {"attempts": 2}})
+    assert not starts(Event, config, "shipment.failed", event={"data": {"attempts": 1}})
+    assert not starts(Event, config, "shipment.sent", event={"data": {"attempts": 2}})
+    assert starts(Event, {"type": "shipment.failed"}, "shipment.failed")
+    with pytest.raises(msgspec.ValidationError):
+        lower(Event, {"type": "Not A Type"})
+
+
+# --- record_changed ---------------------------------------------------------------------------------------------------
+
+TOTAL = {"order": {"total": {"amount": 2}, "status": "new"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({"type": ["order"]}, "order.created", TOTAL, True, id="new"),
+        pytest.param({"type": ["order"]}, "order.updated", TOTAL, True, id="changed"),
+        pytest.param(
+            {"type": ["order"]}, "order.status_changed", changed("order", "a", "b"), True, id="status changed"
+        ),
+        pytest.param({"type": ["order"]}, "deal.updated", TOTAL, False, id="another type"),
+        pytest.param({"type": ["order", "deal"]}, "deal.updated", {}, True, id="one of two types"),
+        pytest.param({"type": ["order"], "on": ["created"]}, "order.updated", TOTAL, False, id="only new ones"),
+        pytest.param({"type": ["order"], "on": ["updated"]}, "order.created", TOTAL, False, id="only changes"),
+        pytest.param(
+            {"type": ["order"], "fields": ["total.amount"]},
+            "order.updated",
+            {**TOTAL, "previous": {"order": {"total": {"amount": 1}}}},
+            True,
+            id="the field changed",
+        ),
+        pytest.param(
+            {"type": ["order"], "fields": ["note", "status"]},
+            "order.status_changed",
+            changed("order", "a", "b"),
+            True,
+            id="one of the fields changed",
+        ),
+        pytest.param(
+            {"type": ["order"], "fields": ["note"]},
+            "order.updated",
+            {**TOTAL, "previous": {"order": {"total": {"amount": 1}}}},
+            False,
+            id="another field changed",
+        ),
+        pytest.param({"type": ["order"], "fields": ["total"]}, "order.created", TOTAL, True, id="new, with the field"),
+        pytest.param({"type": ["order"], "fields": ["note"]}, "order.created", TOTAL, False, id="new, without it"),
+        pytest.param(
+            {"type": ["order"], "fields": ["total"]}, "order.updated", TOTAL, False, id="has the field, unchanged"
+        ),
+        pytest.param(
+            {"type": ["contact"], "fields": ["tags"]},
+            "contact.tag_added",
+            {"contact": {"tags": ["VIP"]}, "previous": {"contact": {"tags": []}}},
+            True,
+            id="a contact's tags",
+        ),
+    ],
+)
+def test_record_changed(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(RecordChanged, config, event_type, **facts) is expected
+
+
+@pytest.mark.parametrize(
+    ("trigger", "config"),
+    [
+        (OrderStatus, {"to": "delivered"}),
+        (OrderStatus, {"too": ["delivered"]}),
+        (OrderStatus, {"to": [""]}),
+        (Ticket, {"on": "opened"}),
+        (Deal, {"on": "resolved"}),
+        (RecordChanged, {}),
+        (RecordChanged, {"type": []}),
+        (RecordChanged, {"type": ["order"], "on": []}),
+        (RecordChanged, {"type": ["Order!"]}),
+        (Event, {}),
+        (Event, {"type": "x", "where": "true"}),
+    ],
+)
+def test_a_wrong_configuration_is_refused(trigger: type[Trigger], config: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        lower(trigger, config)
