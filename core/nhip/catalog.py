@@ -249,8 +249,7 @@ class _Register:
         return added
 
     def _refuse(self, found: _Found, reason: str, error: BaseException | None) -> None:
-        log.warning("plugin %s is not loaded: %s", found, reason)
-        log.debug("why plugin %s is not loaded", found, exc_info=error)
+        log.debug("plugin %s is not loaded: %s", found, reason, exc_info=error)
         self._settle(found, "failed", reason)
 
     def _settle(
