@@ -7,7 +7,9 @@ that nothing else decides stays open. What stays open does not hold, under ``not
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from nhip.domain.conditions import All, AnyOf, Custom, Node, Not, Test
 from nhip.domain.verdict import Reason, Verdict
@@ -43,34 +45,68 @@ def compile_node(node: Node, customs: CustomConditions = NO_CUSTOMS) -> Compiled
 
 def compile_probe(node: Node, customs: CustomConditions = NO_CUSTOMS) -> Probe:
     """As :func:`compile_node`, one call cheaper: the function answers ``None`` when the tree holds."""
-    return _compile(node, customs)[0]
+    return _compile(node, customs).probe
 
 
-def _compile(node: Node, customs: CustomConditions) -> tuple[Probe, bool]:
-    """The probe, and whether it always decides: only what may stay open needs the slower ways of joining."""
+def compile_conjunction(node: Node, customs: CustomConditions = NO_CUSTOMS) -> tuple[Probe, ...]:
+    """The probes that all have to hold for a tree to hold, the cheap ones first."""
+    parts = [_compile(item, customs) for item in _conjuncts(node)]
+    return tuple(part.probe for part in sorted(parts, key=attrgetter("cost")))
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    if isinstance(node, All):
+        for item in node.items:
+            yield from _conjuncts(item)
+    else:
+        yield node
+
+
+class _Part(NamedTuple):
+    """A compiled part of a tree."""
+
+    probe: Probe
+    decides: bool
+    """Whether it never stays open: what may needs the slower ways of joining."""
+    cost: int
+
+
+def _compile(node: Node, customs: CustomConditions) -> _Part:
     match node:
         case Test():
-            test = _compile_test(node)
-            return (_always_open, False) if test is None else (test, True)
+            probe = _compile_test(node)
+            return _Part(_always_open, False, 0) if probe is None else _Part(probe, True, OPERATORS[node.op].cost)
         case Custom():
-            return _compile_custom(node, customs), False
+            return _Part(_compile_custom(node, customs), False, 100)
         case Not(item=item):
-            probe, decides = _compile(item, customs)
-            return _negate(probe), decides
+            part = _compile(item, customs)
+            return _Part(_negate(part.probe), part.decides, part.cost)
         case All(items=items) | AnyOf(items=items):
-            compiled = [_compile(item, customs) for item in items]
-            probes, decides = tuple(probe for probe, _ in compiled), all(decides for _, decides in compiled)
-            return (_join_all if isinstance(node, All) else _join_any)(probes, decides=decides), decides
+            parts = sorted((_compile(item, customs) for item in items), key=attrgetter("cost"))
+            join = _join_all if isinstance(node, All) else _join_any
+            decides = all(part.decides for part in parts)
+            probe = join(tuple(part.probe for part in parts), decides=decides)
+            return _Part(probe, decides, 1 + sum(part.cost for part in parts))
 
 
 def _compile_test(test: Test) -> Probe | None:
-    operator = OPERATORS.get(test.op)
+    if type(test.value) in (str, int, float, bool):
+        return _shared_probe(test.field, test.op, test.value)
+    return _probe_of(test.field, test.op, test.value)
+
+
+def _probe_of(field: str, op: str, value: Any) -> Probe | None:
+    operator = OPERATORS.get(op)
     if operator is None:
         return None
     try:
-        return probe_of(operator, test.field, test.value)
+        return probe_of(operator, field, value)
     except ValueError:  # a tree that was never parsed: a plugin's own
         return None
+
+
+_shared_probe: Final = lru_cache(maxsize=8192, typed=True)(_probe_of)
+"""Workflows ask the same simple things (a status, a segment, a store); they ask them by the same probe."""
 
 
 def _always_open(facts: Facts, now: datetime) -> Fault | None:
@@ -277,6 +313,7 @@ __all__ = [
     "Compiled",
     "CustomCheck",
     "CustomConditions",
+    "compile_conjunction",
     "compile_node",
     "compile_probe",
     "customs_of",

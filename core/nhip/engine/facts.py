@@ -16,6 +16,8 @@ class Absent(Enum):
 
 ABSENT: Final = Absent.ABSENT
 
+_PLURAL: Final = frozenset((list, tuple))
+
 Reader = Callable[[Facts], Any]
 """Answers with a field's value, or ``None`` where there is none: a null and a missing field are the same."""
 
@@ -29,7 +31,7 @@ def walk(value: Any, names: tuple[str, ...]) -> Any:
     A path that goes through a list reads the list of what each of its objects holds: ``order.items.sku``.
     """
     for position, name in enumerate(names):
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):
             value = value.get(name)
         elif isinstance(value, list | tuple):
             return _walk_each(value, names[position:])
@@ -39,6 +41,11 @@ def walk(value: Any, names: tuple[str, ...]) -> Any:
 
 
 def _walk_each(items: list[Any] | tuple[Any, ...], names: tuple[str, ...]) -> list[Any] | None:
+    if len(names) == 1:
+        [name] = names
+        plain = [item.get(name) for item in items if type(item) is dict]
+        if len(plain) == len(items) and not any(type(value) in _PLURAL for value in plain):
+            return [value for value in plain if value is not None] or None
     found: list[Any] = []
     for item in items:
         if not isinstance(item, Mapping):
@@ -68,11 +75,15 @@ def reader(path: str) -> Reader:
 
     if len(names) == 3:
         second, third = rest
+        last = (third,)
 
         def read_three(facts: Facts) -> Any:
             entity = facts.get(first)
             part = entity.get(second) if type(entity) is dict else None
-            return part.get(third) if type(part) is dict else walk(entity, rest)
+            kind = type(part)
+            if kind is dict:
+                return part.get(third)  # type: ignore[union-attr]
+            return _walk_each(part, last) if kind is list else walk(entity, rest)  # type: ignore[arg-type]
 
         return read_three
 

@@ -38,6 +38,8 @@ class Operator:
     """Whether it holds where there is nothing to compare: somebody without a segment is not in segment retail."""
     reads_previous: bool = False
     reads_zone: bool = False
+    cost: int = 2
+    """Roughly how long its probe takes, so that the cheap tests of a conjunction are asked first."""
 
 
 # --- what values may be -----------------------------------------------------------------------------------------------
@@ -93,31 +95,37 @@ def _duration(value: Any) -> timedelta:
 _ALL: Final = (
     Operator("equals", _scalar, probes.equals),
     Operator("not_equals", _scalar, probes.not_equals, negative=True),
-    Operator("greater_than", _number, probes.comparison(compare.gt)),
-    Operator("greater_or_equal", _number, probes.comparison(compare.ge)),
-    Operator("less_than", _number, probes.comparison(compare.lt)),
-    Operator("less_or_equal", _number, probes.comparison(compare.le)),
-    Operator("contains_phrase", _phrase, probes.contains_phrase),
-    Operator("not_contains_phrase", _phrase, probes.not_contains_phrase, negative=True),
+    Operator("greater_than", _number, probes.comparison(compare.gt), cost=1),
+    Operator("greater_or_equal", _number, probes.comparison(compare.ge), cost=1),
+    Operator("less_than", _number, probes.comparison(compare.lt), cost=1),
+    Operator("less_or_equal", _number, probes.comparison(compare.le), cost=1),
+    Operator("contains_phrase", _phrase, probes.contains_phrase, cost=5),
+    Operator("not_contains_phrase", _phrase, probes.not_contains_phrase, negative=True, cost=5),
     Operator("in", _scalars, probes.is_in),
     Operator("not_in", _scalars, probes.is_not_in, negative=True),
-    Operator("has_any", _scalars, probes.has(lambda wanted, found: not wanted.isdisjoint(found), MISSING)),
-    Operator("has_all", _scalars, probes.has(lambda wanted, found: wanted <= found, MISSING)),
-    Operator("has_none", _scalars, probes.has(lambda wanted, found: wanted.isdisjoint(found), None), negative=True),
+    Operator("has_any", _scalars, probes.has(lambda wanted, found: not wanted.isdisjoint(found), MISSING), cost=4),
+    Operator("has_all", _scalars, probes.has(lambda wanted, found: wanted <= found, MISSING), cost=4),
+    Operator(
+        "has_none", _scalars, probes.has(lambda wanted, found: wanted.isdisjoint(found), None), negative=True, cost=4
+    ),
     Operator("is_empty", _no_value, probes.is_empty, takes_value=False),
     Operator("is_not_empty", _no_value, probes.is_not_empty, takes_value=False),
-    Operator("changed", _no_value, probes.changed, takes_value=False, reads_previous=True),
-    Operator("changed_to", _scalar, probes.changed_to, reads_previous=True),
-    Operator("changed_from", _scalar, probes.changed_from, reads_previous=True),
-    Operator("increased", _no_value, probes.moved(probes.rose), takes_value=False, reads_previous=True),
-    Operator("decreased", _no_value, probes.moved(probes.fell), takes_value=False, reads_previous=True),
+    Operator("changed", _no_value, probes.changed, takes_value=False, reads_previous=True, cost=4),
+    Operator("changed_to", _scalar, probes.changed_to, reads_previous=True, cost=4),
+    Operator("changed_from", _scalar, probes.changed_from, reads_previous=True, cost=4),
+    Operator("increased", _no_value, probes.moved(probes.rose), takes_value=False, reads_previous=True, cost=3),
+    Operator("decreased", _no_value, probes.moved(probes.fell), takes_value=False, reads_previous=True, cost=3),
     Operator(
-        "crosses_above", _number, probes.moved(probes.rose_to, from_nothing=probes.is_at_least), reads_previous=True
+        "crosses_above",
+        _number,
+        probes.moved(probes.rose_to, from_nothing=probes.is_at_least),
+        reads_previous=True,
+        cost=3,
     ),
-    Operator("crosses_below", _number, probes.moved(probes.fell_below), reads_previous=True),
-    Operator("before", _time, probes.instant(compare.lt), reads_zone=True),
-    Operator("after", _time, probes.instant(compare.gt), reads_zone=True),
-    Operator("within_last", _duration, probes.within_last(True, MISSING), takes_field=False, reads_zone=True),
+    Operator("crosses_below", _number, probes.moved(probes.fell_below), reads_previous=True, cost=3),
+    Operator("before", _time, probes.instant(compare.lt), reads_zone=True, cost=8),
+    Operator("after", _time, probes.instant(compare.gt), reads_zone=True, cost=8),
+    Operator("within_last", _duration, probes.within_last(True, MISSING), takes_field=False, reads_zone=True, cost=8),
     Operator(
         "not_within_last",
         _duration,
@@ -125,8 +133,17 @@ _ALL: Final = (
         takes_field=False,
         negative=True,
         reads_zone=True,
+        cost=8,
     ),
-    Operator("matches_day", day_offset, probes.matches_day, value_is_optional=True, takes_field=False, reads_zone=True),
+    Operator(
+        "matches_day",
+        day_offset,
+        probes.matches_day,
+        value_is_optional=True,
+        takes_field=False,
+        reads_zone=True,
+        cost=8,
+    ),
 )
 
 OPERATORS: Final[Mapping[str, Operator]] = {operator.name: operator for operator in _ALL}
