@@ -104,6 +104,7 @@ class ChannelAccounts:
         if change.secrets is not msgspec.UNSET:
             stored.secrets = self._vault.seal(workspace_id, name, secrets)
             stored.secrets_revision += 1
+            unit.channels.end_renewal(workspace_id, name)
         if change.rate_limit is not msgspec.UNSET:
             stored.rate_per_second = change.rate_limit.per_second if change.rate_limit else None
         if change.price is not msgspec.UNSET:
@@ -116,9 +117,7 @@ class ChannelAccounts:
         unit.audit.write(workspace_id, actor, "channel.change", name, now, {"changed": changed})
         return stored
 
-    def delete(
-        self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int
-    ) -> None:
+    def delete(self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int) -> None:
         """Take an account away.
 
         Raises:

@@ -8,11 +8,8 @@ from nhip.domain.errors import StaleRevision
 class Revised(Protocol):
     """A stored resource whose ``revision`` rises with every change."""
 
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def revision(self) -> int: ...
+    id: str
+    revision: int
 
 
 def tag_of(stored: Revised) -> str:

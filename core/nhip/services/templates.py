@@ -7,7 +7,6 @@ import msgspec
 
 from nhip.catalog import Catalog
 from nhip.domain.authored import StoredTemplate, TemplateDraft
-from nhip.domain.customers import ActivityCount
 from nhip.domain.errors import InvalidInput, NotFound, Problem, TemplateError, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.messages import Content
@@ -93,9 +92,7 @@ class Templates:
             unit.audit.write(workspace_id, actor, "template.change", name, now, {"revision": stored.revision})
         return stored, False
 
-    def delete(
-        self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int
-    ) -> None:
+    def delete(self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int) -> None:
         """Take a template away.
 
         Raises:
@@ -176,13 +173,12 @@ def sample_facts(
         found = unit.customers.contacts_by_external_id(workspace_id, [contact])
         if not found:
             raise NotFound("contact", contact)
-        activity: dict[str, ActivityCount] = {
-            count.kind: count for count in unit.customers.activity(workspace_id, [found[0].id])
-        }
+        activity = {count.kind: count for count in unit.customers.activity(workspace_id, [found[0].id])}
         facts["contact"] = contact_facts(found[0], activity)
-        account = found[0].attributes.get("account")
-        if account:
-            facts |= {"account": one for one in unit.customers.accounts(workspace_id, [account]).values()}
+        account = found[0].attributes.get("account", "")
+        accounts = unit.customers.accounts(workspace_id, [account]) if account else {}
+        if account in accounts:
+            facts["account"] = accounts[account]
         for record in unit.history.newest_records(workspace_id, found[0].id):
             facts[record.type] = record_facts(record)
     roots = template_roots(catalog)

@@ -26,6 +26,9 @@ class Statement:
     """One statement with named values: ``:name`` for a scalar, ``{table.column in name}`` for membership in a list.
 
     The text stays the same whatever the list's length, so both databases prepare it once.
+
+    Where rows are found by their id, the workspace stands as ``+workspace_id = :workspace_id``: it is checked all the
+    same, but SQLite's planner may not choose an index that begins with it over the primary key, which it otherwise does.
     """
 
     __slots__ = ("_postgres", "_postgres_names", "_sqlite", "_sqlite_names")

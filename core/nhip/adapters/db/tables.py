@@ -285,8 +285,7 @@ runs = Table(
     Column("event_received_at", BigInteger, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
-    UniqueConstraint("workspace_id", "workflow", "root_event_id"),
-    Index("ix_runs_root_event", "workspace_id", "root_event_id"),
+    UniqueConstraint("workspace_id", "root_event_id", "workflow"),
     Index("ix_runs_contact", "workspace_id", "contact_id", "id"),
     Index("ix_runs_workflow", "workspace_id", "workflow", "id"),
 )

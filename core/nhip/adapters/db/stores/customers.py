@@ -15,7 +15,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 _CONTACT = "SELECT id, external_id, attributes, score, revision, created_at, updated_at FROM contacts WHERE workspace_id = :workspace_id AND "
-_CONTACTS_BY_ID = Statement(_CONTACT + "{id in ids}")
+_CONTACTS_BY_ID = Statement(_CONTACT.replace("WHERE workspace_id", "WHERE +workspace_id") + "{id in ids}")
 _CONTACTS_BY_EXTERNAL_ID = Statement(_CONTACT + "{external_id in external_ids}")
 _CONTACTS_BY_PHONE = Statement(_CONTACT + "{phone in values}")
 _CONTACTS_BY_EMAIL = Statement(_CONTACT + "{email in values}")

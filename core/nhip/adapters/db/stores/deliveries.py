@@ -22,7 +22,7 @@ _CHANGED = (
 )  # fmt: skip
 _UPDATE = BulkUpdate(tables.deliveries, _CHANGED)
 _BY_STEPS = Statement(_SELECT + "{step_id in step_ids}")
-_BY_IDS = Statement(_SELECT + "workspace_id = :workspace_id AND {id in ids}", lock=True)
+_BY_IDS = Statement(_SELECT + "{id in ids} AND +workspace_id = :workspace_id", lock=True)
 _BY_KEYS = Statement(_SELECT + "workspace_id = :workspace_id AND channel = :channel AND {idempotency_key in keys}", lock=True)
 _BY_PROVIDER_IDS = Statement(
     _SELECT + "workspace_id = :workspace_id AND channel = :channel AND {provider_id in provider_ids}", lock=True

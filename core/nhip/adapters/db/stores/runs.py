@@ -53,11 +53,11 @@ _CONTEXTS = Statement(
     " r.depth, r.event_received_at, r.event_id, r.root_event_id, e.type, e.source, e.source_id, e.time_at, e.data, o.facts"
     " FROM runs r JOIN events e ON e.id = r.event_id JOIN events o ON o.id = r.root_event_id"
     " LEFT JOIN workflows w ON w.workspace_id = r.workspace_id AND w.name = r.workflow"
-    " WHERE r.workspace_id = :workspace_id AND {r.id in ids}"
+    " WHERE {r.id in ids} AND +r.workspace_id = :workspace_id"
 )
 _OUTPUTS = Statement(
     "SELECT s.run_id, s.version_id, s.node, s.outcome, s.output FROM steps s"
-    " WHERE s.workspace_id = :workspace_id AND {s.run_id in run_ids} AND s.kind <> 'branch'"
+    " WHERE {s.run_id in run_ids} AND +s.workspace_id = :workspace_id AND s.kind <> 'branch'"
     " AND s.state IN ('done', 'dead', 'unknown') ORDER BY s.node, s.iteration"
 )
 _EXPIRED = Statement(
@@ -87,7 +87,7 @@ _CANCEL_STEPS = Statement(
     "UPDATE steps SET state = 'cancelled', reason = :reason, finished_at = :now WHERE workspace_id = :workspace_id"
     " AND run_id = :run_id AND state IN ('ready', 'waiting')"
 )
-_STATES = Statement("SELECT id, state FROM runs WHERE workspace_id = :workspace_id AND {id in ids}")
+_STATES = Statement("SELECT id, state FROM runs WHERE {id in ids} AND +workspace_id = :workspace_id")
 _LAST_ENTRY = Statement(
     "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END) FROM runs"
     " WHERE workspace_id = :workspace_id AND workflow = :workflow AND {contact_id in contact_ids} GROUP BY contact_id"

@@ -217,11 +217,10 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
         sa.UniqueConstraint(
-            "workspace_id", "workflow", "root_event_id", name=op.f("uq_runs_workspace_id_workflow_root_event_id")
+            "workspace_id", "root_event_id", "workflow", name=op.f("uq_runs_workspace_id_root_event_id_workflow")
         ),
     )
     op.create_index("ix_runs_contact", "runs", ["workspace_id", "contact_id", "id"], unique=False)
-    op.create_index("ix_runs_root_event", "runs", ["workspace_id", "root_event_id"], unique=False)
     op.create_index("ix_runs_workflow", "runs", ["workspace_id", "workflow", "id"], unique=False)
     op.create_table(
         "steps",
