@@ -85,7 +85,7 @@ class Vault:
             return {}
         try:
             content = _decode(self._fernet.decrypt(sealed))
-        except (InvalidToken, msgspec.DecodeError):
+        except (InvalidToken, ValueError):
             raise SealBroken(f"the stored secrets of {name!r} open with no key that is known here") from None
         if (content.workspace_id, content.name) != (workspace_id, name):
             raise SealBroken(f"the stored secrets of {name!r} were sealed for another account")

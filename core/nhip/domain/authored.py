@@ -111,8 +111,8 @@ class ChannelChange(Struct):
 
     config: dict[str, Any] | UnsetType = UNSET
     secrets: dict[str, Any] | UnsetType = UNSET
-    rate_limit: RateLimit | None | UnsetType = UNSET
-    price: Price | None | UnsetType = UNSET
+    rate_limit: RateLimit | UnsetType | None = UNSET
+    price: Price | UnsetType | None = UNSET
 
 
 class TemplateDraft(Struct):

@@ -1,4 +1,4 @@
-"""Runs and steps as they are looked at afterwards, and what is counted about them."""
+"""Runs, steps and deliveries as they are looked at afterwards, and what is counted about them."""
 
 import msgspec
 
@@ -11,8 +11,8 @@ class PastRun(msgspec.Struct, kw_only=True):
     version: int
     version_id: str
     trigger_id: str
-    contact: str
-    """The contact's external id."""
+    contact: str | None
+    """The contact's external id; ``None`` for one that was erased."""
     contact_id: str
     event_id: str
     root_event_id: str
@@ -45,23 +45,81 @@ class PastStep(msgspec.Struct, kw_only=True):
     finished_at: int | None
 
 
-class RunCounts(msgspec.Struct, kw_only=True):
-    """Runs of one or of all workflows that started in a time."""
+class PastDelivery(msgspec.Struct, kw_only=True):
+    """One delivery with the names that people know."""
 
-    enrolled: int = 0
-    running: int = 0
-    completed: int = 0
-    exited: int = 0
-    failed: int = 0
-    cancelled: int = 0
+    id: str
+    step_id: str
+    run_id: str | None
+    workflow: str | None
+    contact: str | None
+    """The contact's external id."""
+    channel: str
+    channel_type: str
+    template: str
+    message_class: str
+    address: str | None
+    content: str
+    """JSON."""
+    state: str
+    reason: str | None
+    detail: str | None
+    idempotency_key: str
+    generation: int
+    attempts: int
+    provider_id: str | None
+    price_amount: int | None
+    price_currency: str | None
+    created_at: int
+    accepted_at: int | None
+    delivered_at: int | None
+    read_at: int | None
+    updated_at: int
 
 
-class DeliveryCount(msgspec.Struct, kw_only=True):
-    """How many deliveries of one channel are in one state."""
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are asked for; ``None`` is any."""
+
+    workflow: str | None = None
+    contact_id: str | None = None
+    state: str | None = None
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries are asked for; ``None`` is any."""
+
+    workflow: str | None = None
+    contact_id: str | None = None
+    state: str | None = None
+    channel: str | None = None
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """What is counted: one workflow or all, from ``since`` until before ``until``, in microseconds."""
+
+    workflow: str | None
+    since: int
+    until: int
+
+
+class ChannelCount(msgspec.Struct, kw_only=True):
+    """The deliveries of one channel account that were begun in a span.
+
+    ``accepted``, ``delivered`` and ``read`` count how far messages came, so a read one is in all three; the others
+    count where messages stand.
+    """
 
     channel: str
-    state: str
-    count: int
+    total: int
+    accepted: int
+    delivered: int
+    read: int
+    pending: int
+    unknown: int
+    failed: int
+    rejected: int
+    suppressed: int
+    expired: int
 
 
 class Latency(msgspec.Struct, kw_only=True):
@@ -72,9 +130,9 @@ class Latency(msgspec.Struct, kw_only=True):
     p99: float | None
 
 
-class SeriesCount(msgspec.Struct, kw_only=True):
-    """A count in one interval of a series; ``start`` in microseconds."""
+class SlotCount(msgspec.Struct, kw_only=True):
+    """A count in one interval of a series; ``slot`` counts intervals from the span's start."""
 
-    start: int
+    slot: int
     name: str
     count: int

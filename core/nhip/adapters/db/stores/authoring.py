@@ -70,12 +70,13 @@ class SqlWorkflows:
     # --- versions ----------------------------------------------------------------------------------------------------
 
     def raise_publish_version(self, workspace_id: int) -> int:
-        return self._connection.execute(
+        version: int = self._connection.execute(
             update(_workspaces)
             .where(_workspaces.c.id == workspace_id)
             .values(publish_version=_workspaces.c.publish_version + 1)
             .returning(_workspaces.c.publish_version)
         ).scalar_one()
+        return version
 
     def insert_version(self, version: StoredVersion) -> None:
         values = {**msgspec.structs.asdict(version), "definition": msgspec.json.encode(version.definition).decode()}

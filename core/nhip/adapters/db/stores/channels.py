@@ -53,3 +53,10 @@ class SqlChannels:
         self._connection.execute(
             delete(_channels).where(_channels.c.workspace_id == workspace_id, _channels.c.name == name)
         )
+
+    def end_renewal(self, workspace_id: int, name: str) -> None:
+        self._connection.execute(
+            update(_channels)
+            .where(_channels.c.workspace_id == workspace_id, _channels.c.name == name)
+            .values(secrets_lock_owner=None, secrets_lock_until=None)
+        )

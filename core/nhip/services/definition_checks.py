@@ -1,0 +1,143 @@
+"""What a definition must find around it when it is published, and what looks like a mistake."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from nhip.catalog import Catalog
+from nhip.domain.errors import InvalidInput, Problem
+from nhip.domain.struct import Struct
+from nhip.domain.workflow import ActionStep
+from nhip.engine.definition import Compiled, Reference, compile_definition, references
+from nhip.engine.lint import lint
+from nhip.engine.program import walk
+from nhip.ports import Unit
+from nhip.services.vocabulary import known_fields
+
+_CONTACT_EVENTS: Final = ("created", "updated", "tag_added", "tag_removed", "score_changed")
+_RECORD_EVENTS: Final = ("created", "updated", "status_changed")
+_OTHER_EVENTS: Final = frozenset(
+    {
+        "form.submitted", "site.visited", "email.opened", "link.clicked", "message.replied", "message.delivered",
+        "message.failed", "call.inbound", "call.keypress", "call.ended", "task.completed", "ticket.rated",
+    }
+)  # fmt: skip
+
+
+class Checked(Struct):
+    """What was found: ``problems`` stop a publish, ``warnings`` do not."""
+
+    compiled: Compiled | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def check_definition(unit: Unit, catalog: Catalog, workspace_id: int, definition: object) -> Checked:
+    """Compile a definition, look for everything that it names, and lint it."""
+    try:
+        compiled = compile_definition(definition, catalog)
+    except InvalidInput as error:
+        return Checked(compiled=None, problems=error.problems, warnings=())
+    surroundings = _Surroundings(unit, catalog, workspace_id, compiled)
+    return Checked(
+        compiled=compiled,
+        problems=tuple(surroundings.problems()),
+        warnings=(*lint(compiled, known_fields(catalog)), *surroundings.warnings()),
+    )
+
+
+class _Surroundings:
+    """What one definition names, and what there is of it in the workspace."""
+
+    def __init__(self, unit: Unit, catalog: Catalog, workspace_id: int, compiled: Compiled) -> None:
+        self.unit = unit
+        self.catalog = catalog
+        self.workspace_id = workspace_id
+        self.compiled = compiled
+        self.references = references(compiled.definition, catalog)
+        self.channels = unit.published.channels(workspace_id, self.named("channel"))
+        self.templates = unit.published.templates(workspace_id, self.named("template"))
+        self.written = {
+            f"{path}.fallback[{position}]": frozenset(change)
+            for path, step in walk(compiled.definition.steps)
+            if isinstance(step, ActionStep)
+            for position, change in enumerate(step.fallback)
+        }
+        """Per fallback, the fields that stand in it; the others are its step's own."""
+
+    def named(self, kind: str) -> list[str]:
+        return sorted({one.name for one in self.references if one.kind == kind})
+
+    def is_written(self, place: str, field: str) -> bool:
+        written = self.written.get(place)
+        return written is None or field.partition(".")[0].partition("[")[0] in written
+
+    def problems(self) -> Iterator[Problem]:
+        known: dict[str, frozenset[str]] = {
+            "channel": frozenset(self.channels),
+            "template": frozenset(self.templates),
+            "record_type": frozenset(self.catalog.record_types),
+            "staff": frozenset(self.unit.staff.find(self.workspace_id, names))
+            if (names := self.named("staff"))
+            else frozenset(),
+            "workflow": frozenset(
+                name for name in self.named("workflow") if self.unit.workflows.find(self.workspace_id, name) is not None
+            ),
+        }
+        for one in self.references:
+            place, field = _split(one)
+            if one.kind in known and one.name not in known[one.kind] and self.is_written(place, field):
+                message = f"there is no {one.kind.replace('_', ' ')} {one.name!r}"
+                yield Problem(path=one.path, code=f"unknown_{one.kind}", message=message)
+        yield from self.mismatches()
+
+    def mismatches(self) -> Iterator[Problem]:
+        """Templates that were made for another kind of channel than the one beside them."""
+        for place, channel, template in self.pairs():
+            account, content = self.channels.get(channel.name), self.templates.get(template.name)
+            if account is None or content is None or account.type == content.channel_type:
+                continue
+            path = template.path if self.is_written(place, _split(template)[1]) else channel.path
+            message = (
+                f"the template {content.name!r} is for {content.channel_type},"
+                f" and the channel {account.name!r} is {account.type}"
+            )
+            yield Problem(path=path, code="template_mismatch", message=message)
+
+    def pairs(self) -> Iterator[tuple[str, Reference, Reference]]:
+        places: dict[str, dict[str, Reference]] = {}
+        for one in self.references:
+            places.setdefault(_split(one)[0], {}).setdefault(one.kind, one)
+        for place, kinds in places.items():
+            if "channel" in kinds and "template" in kinds:
+                yield place, kinds["channel"], kinds["template"]
+
+    def warnings(self) -> Iterator[Problem]:
+        for path, step in walk(self.compiled.definition.steps):
+            if isinstance(step, ActionStep):
+                said, template = step.config.get("message_class"), self.templates.get(str(step.config.get("template")))
+                if said and template is not None and said != template.message_class:
+                    message = f"the template {template.name!r} is {template.message_class}, and goes out as {said}"
+                    yield Problem(path=f"{path}.config.message_class", code="other_class", message=message)
+        usual = self.usual_types()
+        rare = {kind for entry in self.compiled.entries for kind in entry.event_types} - usual
+        seen = self.unit.workflows.seen_types(self.workspace_id, sorted(rare))
+        for position, use in enumerate(self.compiled.definition.triggers):
+            entry = next(entry for entry in self.compiled.entries if entry.trigger_id == use.id)
+            unseen = sorted(set(entry.event_types) & rare - seen)
+            if unseen and not set(entry.event_types) - set(unseen):
+                message = f"no event of the type {', '.join(unseen)} has come in so far"
+                yield Problem(path=f"triggers[{position}]", code="never_seen", message=message)
+
+    def usual_types(self) -> frozenset[str]:
+        contact = {f"contact.{verb}" for verb in _CONTACT_EVENTS}
+        records = {f"{kind}.{verb}" for kind in self.catalog.record_types for verb in _RECORD_EVENTS}
+        return _OTHER_EVENTS | contact | records
+
+
+def _split(reference: Reference) -> tuple[str, str]:
+    """The place of a configuration and the field in it: ``steps[2].fallback[0]`` and ``template``."""
+    for mark in (".config.", "]."):
+        place, found, field = reference.path.rpartition(mark)
+        if found:
+            return place + mark[:-1], field
+    return "", reference.path

@@ -1,0 +1,69 @@
+"""The door for providers: receipts and inbound messages of one channel account, verified by its plugin."""
+
+import hmac
+import logging
+from collections.abc import Sequence
+
+from nhip.domain.configured import ChannelAccount
+from nhip.domain.errors import MalformedInput, NhipError, NotFound
+from nhip.domain.messages import InboundRequest
+from nhip.ports import Doorbell, Storage, Unit
+from nhip.services.channel_pool import ChannelPool
+from nhip.services.group_commit import GroupCommit
+from nhip.services.receipts import Arrival, Receipts
+
+log = logging.getLogger("nhip.hooks")
+
+
+class Hooks:
+    """Takes what providers send. An answer means that it is committed; one in each process."""
+
+    def __init__(self, storage: Storage, receipts: Receipts, channels: ChannelPool, doorbell: Doorbell) -> None:
+        self._storage = storage
+        self._receipts = receipts
+        self._channels = channels
+        self._doorbell = doorbell
+        self._group: GroupCommit[Arrival, int] = GroupCommit(self._flush)
+
+    async def account(self, name: str, token: str) -> ChannelAccount:
+        """The account that a hook's address belongs to.
+
+        Raises:
+            NotFound: there is none with this name and token.
+        """
+        account = await self._storage.read(_by_hook, token)
+        if account is None or not hmac.compare_digest(account.name.encode(), name.encode()):
+            raise NotFound("hook", name)
+        return account
+
+    async def receive(self, account: ChannelAccount, request: InboundRequest) -> int:
+        """Verify and store a request; answers how many of its reports were new.
+
+        Raises:
+            SignatureMismatch: it is not the provider's.
+            MalformedInput: it cannot be read.
+            StorageUnavailable, Overloaded: not now; the provider tries again.
+        """
+        try:
+            inbound = await self._channels.instance(account).receive(request)
+        except NhipError:
+            raise
+        except Exception as error:
+            log.error("plugin raised", exc_info=error, extra={"channel": account.name, "type": account.type})
+            raise MalformedInput(f"the channel {account.type!r} could not read this request") from error
+        if not inbound.receipts and not inbound.events:
+            return 0
+        return await self._group.submit(Arrival(account, inbound))
+
+    async def drain(self) -> None:
+        """Wait until everything taken so far is committed."""
+        await self._group.drain()
+
+    async def _flush(self, arrivals: Sequence[Arrival]) -> list[int]:
+        taken = await self._storage.transact(self._receipts.receive, arrivals)
+        self._doorbell.ring()
+        return taken
+
+
+def _by_hook(unit: Unit, token: str) -> ChannelAccount | None:
+    return unit.published.channel_by_hook(token)
