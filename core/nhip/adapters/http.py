@@ -5,27 +5,31 @@ credentials from the environment, keeps no cookies, and bounds the time and the 
 what an engine that must not send twice needs to know: the request surely did not go out, or nobody knows.
 """
 
-import asyncio
+import select
 import socket
-import time
 import zlib
 from collections.abc import Mapping
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from nhip.adapters.addresses import WEB_PORTS, check_url, is_public
 from nhip.domain.errors import AmbiguousOutcome, NotSentError
 from nhip.plugin_api import HttpResponse
 
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+    from yarl import URL
+
 RESPONSE_LIMIT: Final = 64 * 1024
 _IDLE_SECONDS: Final = 4.0
 """How long an idle connection is kept. Common servers close theirs after 5 seconds or more; staying below means that a
 connection is hardly ever closed by the other side just as it is used again."""
-_FRESH_SECONDS: Final = 0.001
-"""When an answer came in so lately, the event loop has just looked at its sockets and need not do so again."""
 _CONNECTING_SHARE: Final = 0.8
 """Of the deadline, at most so much goes into waiting for a connection. What times out later has perhaps been sent."""
 _CHUNK: Final = 16 * 1024
@@ -67,6 +71,44 @@ class GuardedResolver(AbstractResolver):
         await self._resolver.close()
 
 
+class CarefulConnector(aiohttp.TCPConnector):
+    """Looks at an idle connection before it is used again.
+
+    When the other side has closed it, or has said something unasked, it is thrown away and the next one is taken: a
+    request on it would break, and nobody could tell that from one that broke half-way. Asking the socket instead of the
+    event loop also sees what came in since the loop looked last.
+    """
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
+    ) -> "Connection":
+        """Get a connection that is fit to be written to."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or protocol not in self._used or not _is_readable(connection):
+                break
+            connection.close()
+        if protocol is not None:
+            self._used.add(protocol)
+        return connection
+
+    @cached_property
+    def _used(self) -> "WeakSet[ResponseHandler]":
+        return WeakSet()
+
+
+def _is_readable(connection: "Connection") -> bool:
+    transport = connection.transport
+    connected = None if transport is None else transport.get_extra_info("socket")
+    number = -1 if connected is None else connected.fileno()
+    if number < 0:
+        return True
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class GuardedClient:
     """One client for the whole process; implements :class:`nhip.plugin_api.HttpClient`.
 
@@ -93,11 +135,10 @@ class GuardedClient:
         self._resolver = resolver
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
-        self._polled = 0.0
 
     def _open(self) -> aiohttp.ClientSession:
         resolver = self._resolver
-        connector = aiohttp.TCPConnector(
+        connector = CarefulConnector(
             resolver=resolver if self._allow_private else GuardedResolver(resolver),
             limit=self._connections,
             limit_per_host=self._connections_per_host,
@@ -140,11 +181,6 @@ class GuardedClient:
         """
         target = check_url(url, allow_private=self._allow_private, ports=self._ports)
         session = self._session or self._open()
-        if time.monotonic() - self._polled > _FRESH_SECONDS:
-            # Two passes of the event loop take notice of connections that the other side closed while they lay idle, so
-            # that none of them is chosen and mistaken for one that broke under this request.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
         try:
             return await self._exchange(session, method, target, headers, body, timeout)
         except aiohttp.ClientConnectorError as error:
@@ -167,7 +203,7 @@ class GuardedClient:
         self,
         session: aiohttp.ClientSession,
         method: str,
-        url: URL,
+        url: "URL",
         headers: Mapping[str, str] | None,
         body: bytes | None,
         timeout: float,
@@ -181,7 +217,6 @@ class GuardedClient:
             timeout=aiohttp.ClientTimeout(total=timeout, connect=timeout * _CONNECTING_SHARE),
         ) as response:
             content = await self._read(response)
-            self._polled = time.monotonic()
             return HttpResponse(
                 status=response.status,
                 headers={name.lower(): value for name, value in response.headers.items()},
