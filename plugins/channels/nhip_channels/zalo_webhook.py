@@ -105,7 +105,7 @@ def _rating(fields: Mapping[str, Any], message: Mapping[str, Any]) -> InboundEve
     data = {
         "msg_id": message.get("msg_id"),
         "tracking_id": message.get("tracking_id"),
-        "rate": int(rate) if rate.isascii() and rate.isdigit() else None,
+        "rate": int(rate) if rate.isascii() and rate.isdigit() and len(rate) < 4 else None,
         "note": message.get("note") or "",
         "feedbacks": message.get("feedbacks") or [],
         "submitted_at_ms": message.get("submit_time"),
