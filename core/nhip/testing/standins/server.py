@@ -114,8 +114,17 @@ class StandIn:
 
     def answer(self, request: Request) -> Answer:
         """What goes back: the interceptor's answer, or the provider's."""
+        if request.path.startswith("/standin/"):
+            return self.control(request)
         self.requests += 1
         return (self.intercept and self.intercept(request)) or self.handle(request)
+
+    def control(self, request: Request) -> Answer:
+        """For tests that run the stand-in as a process: ``PUT /standin/faults`` with a plan as the body."""
+        if (request.method, request.path) != ("PUT", "/standin/faults"):
+            return Answer(status=404)
+        self.faults = Faults.parse(request.body.decode())
+        return Answer(status=204)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()

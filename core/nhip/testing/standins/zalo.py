@@ -143,6 +143,13 @@ class ZaloStandIn(StandIn):
         await self.pusher.close()
         await super().close()
 
+    def control(self, request: Request) -> Answer:
+        """Also ``PUT /standin/webhook-url`` with the URL as the body."""
+        if (request.method, request.path) != ("PUT", "/standin/webhook-url"):
+            return super().control(request)
+        self.webhook_url = request.body.decode() or None
+        return Answer(status=204)
+
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def handle(self, request: Request) -> Answer:
