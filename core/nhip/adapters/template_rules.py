@@ -7,7 +7,7 @@ number of everything, so that rendering it is short. Attributes are keys of the 
 import difflib
 import inspect
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -115,12 +115,20 @@ def fault(code: str, message: str, line: int) -> TemplateError:
     return TemplateError(f"line {line}: {message}", fault=code, line=line)
 
 
-def names_used(tree: nodes.Template) -> Iterator[tuple[str, str | None, int]]:
-    """Every free name of a template, with the field asked of it where that is plain to see, and its line."""
+class NameUse(NamedTuple):
+    """A free name of a template, with the field asked of it where that is plain to see, and the line."""
+
+    name: str
+    field: str | None
+    line: int
+
+
+def names_used(tree: nodes.Template) -> Iterator[NameUse]:
+    """Every free name of a template."""
     return _names(tree, frozenset())
 
 
-def _names(node: nodes.Node, bound: frozenset[str]) -> Iterator[tuple[str, str | None, int]]:
+def _names(node: nodes.Node, bound: frozenset[str]) -> Iterator[NameUse]:
     match node:
         case nodes.For():
             yield from _names(node.iter, bound)
@@ -132,12 +140,12 @@ def _names(node: nodes.Node, bound: frozenset[str]) -> Iterator[tuple[str, str |
             for each in node.else_:
                 yield from _names(each, bound)
         case nodes.Getattr(node=nodes.Name(name=name), attr=field) if name not in bound:
-            yield name, field, node.lineno
+            yield NameUse(name, field, node.lineno)
         case nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str(field))) if name not in bound:
-            yield name, field, node.lineno
+            yield NameUse(name, field, node.lineno)
         case nodes.Name(name=name, ctx="load"):
             if name not in bound:
-                yield name, None, node.lineno
+                yield NameUse(name, None, node.lineno)
         case _:
             for child in node.iter_child_nodes():
                 yield from _names(child, bound)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial, wraps
-from typing import Any, ClassVar, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn, cast
 
 import jinja2
 from jinja2 import StrictUndefined, Template, Undefined, nodes, pass_context
@@ -12,7 +12,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing as no_object
 
 from nhip.adapters.template_filters import FILTERS, MAX_TEXT, to_text
-from nhip.adapters.template_rules import LOOP_FIELDS, TESTS, fault, read
+from nhip.adapters.template_rules import LOOP_FIELDS, TESTS, NameUse, fault, names_used, read
 from nhip.domain.errors import TemplateError
 
 MAX_ITEMS: Final = 1_000
@@ -140,13 +140,21 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return value
 
 
-def compile_template(environment: Sandbox, source: str, limit: int) -> Template:
+class CompiledTemplate(NamedTuple):
+    """A template that keeps to the rules, ready to render, with the names of the facts that it uses."""
+
+    template: Template
+    names: tuple[NameUse, ...]
+
+
+def compile_template(environment: Sandbox, source: str, limit: int) -> CompiledTemplate:
     """Read, check and compile a template.
 
     Raises:
         TemplateError: as :func:`nhip.adapters.template_rules.read`.
     """
     tree = read(environment, source, limit)
+    names = tuple(dict.fromkeys(names_used(tree)))
     for loop in list(tree.find_all(nodes.For)):
         loop.iter = nodes.Filter(loop.iter, _LOOP, [], [], None, None, lineno=loop.lineno)
     tree.set_environment(environment)
@@ -154,7 +162,7 @@ def compile_template(environment: Sandbox, source: str, limit: int) -> Template:
         code = environment.compile(tree)
     except (jinja2.TemplateError, SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise fault("syntax", f"cannot be compiled: {error}", getattr(error, "lineno", None) or 1) from None
-    return Template.from_code(environment, code, {})
+    return CompiledTemplate(Template.from_code(environment, code, {}), names)
 
 
 def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,8 +14,8 @@ from jinja2 import Template
 from jinja2.utils import missing as no_object
 
 from nhip.adapters.template_filters import URL_SCHEMES
-from nhip.adapters.template_rules import MAX_HTML_SOURCE, MAX_SOURCE, names_used, read
-from nhip.adapters.template_sandbox import BUDGET, Absent, Blank, Budget, Sandbox, compile_template
+from nhip.adapters.template_rules import MAX_HTML_SOURCE, MAX_SOURCE
+from nhip.adapters.template_sandbox import BUDGET, Absent, Blank, Budget, CompiledTemplate, Sandbox, compile_template
 from nhip.domain.errors import Problem, TemplateError
 from nhip.domain.messages import Content
 
@@ -33,7 +33,7 @@ _FAULTS: Final = (
     ArithmeticError,
     AttributeError,
     LookupError,
-    RecursionError,
+    RuntimeError,
     TypeError,
     ValueError,
 )
@@ -119,8 +119,10 @@ class TemplateRenderer:
         environment = Sandbox(autoescape=False, undefined=Gap)
         for path, source in _parts(content):
             try:
-                self._run(compile_template(environment, source, MAX_HTML_SOURCE), facts, path)
+                self._run(compile_template(environment, source, MAX_HTML_SOURCE).template, facts, path)
             except TemplateError as error:
+                if "fault" in error.data:
+                    raise _placed(error, path) from None
                 if "name" not in error.data:
                     raise
                 asked.append(error.data["name"])
@@ -130,16 +132,13 @@ class TemplateRenderer:
         self, source: str, path: str, roots: Collection[str], known: Mapping[str, frozenset[str] | None]
     ) -> Iterator[Problem]:
         try:
-            template = self._template(source, path)
+            compiled = self._compile(source, path)
         except TemplateError as error:
             yield Problem(path=path, code=f"template_{error.data['fault']}", message=error.detail)
             return
         if path == "html" and (refused := _refused_link(source)):
             yield Problem(path=path, code="unsafe_link", message=refused)
-        if template is None:
-            return
-        tree = read(self._plain, source, MAX_HTML_SOURCE)
-        for name, field, line in dict.fromkeys(names_used(tree)):
+        for name, field, line in compiled.names if compiled else ():
             if name not in roots:
                 said = f"line {line}: there is no {name!r} here; there are {', '.join(sorted(roots))}"
                 yield Problem(path=path, code="unknown_name", message=said)
@@ -147,7 +146,7 @@ class TemplateRenderer:
                 said = f"line {line}: {name} has no field {field!r}"
                 yield Problem(path=path, code="unknown_field", message=said)
 
-    def _template(self, source: str, path: str) -> Template | None:
+    def _compile(self, source: str, path: str) -> CompiledTemplate | None:
         """The compiled template; ``None`` for a text with nothing to fill in."""
         html = path == "html"
         limit = MAX_HTML_SOURCE if html else MAX_SOURCE
@@ -157,10 +156,10 @@ class TemplateRenderer:
 
     def _fill(self, source: str, facts: Mapping[str, Any], path: str) -> str:
         try:
-            template = self._template(source, path)
+            compiled = self._compile(source, path)
         except TemplateError as error:
             raise _placed(error, path) from None
-        text = source if template is None else self._run(template, facts, path)
+        text = source if compiled is None else self._run(compiled.template, facts, path)
         if path == "html" and (refused := _refused_link(text)):
             raise TemplateError(_said(path, refused), path=path)
         return text
