@@ -1,0 +1,185 @@
+"""The OpenAPI document: what Litestar reads off the handlers, completed by what holds for all of them.
+
+Every operation names the scope it needs, every error it may answer with, and the headers it understands, so that no
+handler has to say so itself and none can forget.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from litestar import Litestar, Response, Router
+from litestar.exceptions import NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import (
+    Components,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Parameter,
+    Reference,
+    RequestBody,
+    Schema,
+    SecurityScheme,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.routes import HTTPRoute
+
+from nhip_admin_api.auth import Public, Requires, RequiresUnlessOpen
+from nhip_admin_api.errors import PROBLEM_TYPE, TITLES
+
+SECURITY: Final = "apiKey"
+_PROBLEM: Final = Reference(ref="#/components/schemas/Problem")
+_ALWAYS: Final = (400, 429, 503)
+
+
+def router() -> Router:
+    """Where the document is served: at ``/schema`` and ``/schema/openapi.json``."""
+    return Router(
+        "/schema",
+        route_handlers=[],
+        include_in_schema=False,
+        guards=[RequiresUnlessOpen("workflows:read")],
+        after_request=_refuse_pages,
+    )
+
+
+def _refuse_pages(response: Response[Any]) -> Response[Any]:
+    """Litestar answers an unknown document with a page of its own; here it is a problem like any other."""
+    if response.status_code and response.status_code >= 400:
+        raise NotFoundException
+    return response
+
+
+def guard_of(handler: HTTPRouteHandler) -> Requires | Public | None:
+    """The guard that says who may call a route."""
+    guards = [guard for guard in handler.resolve_guards() if isinstance(guard, Requires | Public)]
+    return guards[-1] if guards else None
+
+
+def handlers_of(app: Litestar) -> Iterator[tuple[HTTPRoute, str, HTTPRouteHandler]]:
+    """Every route's handlers by method, without the framework's own OPTIONS."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                if method != "OPTIONS":
+                    yield route, str(method), handler
+
+
+def complete(app: Litestar) -> None:
+    """Complete the document of an app that has all its routes."""
+    document = app.openapi_schema
+    components = document.components
+    assert isinstance(components, Components)
+    components.security_schemes = {
+        SECURITY: SecurityScheme(
+            type="http", scheme="bearer", bearer_format="nhip_<id>_<secret>", description="An API key of one workspace"
+        )
+    }
+    components.schemas["Problem"] = _problem_schema()
+    for route, method, handler in handlers_of(app):
+        item = (document.paths or {}).get(route.path_format)
+        operation: Operation | None = getattr(item, method.lower(), None) if item else None
+        if operation is not None:
+            _complete(operation, route, method, handler)
+
+
+def _complete(operation: Operation, route: HTTPRoute, method: str, handler: HTTPRouteHandler) -> None:
+    guard = guard_of(handler)
+    statuses = set(_ALWAYS)
+    if isinstance(guard, Requires):
+        operation.security = [{SECURITY: []}]
+        statuses |= {401, 403}
+        operation.description = f"{operation.description or ''}\n\nScope: `{guard.scope}`.".strip()
+    else:
+        operation.security = []
+    if route.path_parameters:
+        statuses.add(404)
+    if operation.parameters:
+        statuses.add(422)
+    if operation.request_body is not None:
+        statuses |= {408, 413, 415, 422}
+    if method in ("POST", "PUT", "PATCH", "DELETE"):
+        statuses.add(409)
+    if any(isinstance(one, Parameter) and one.name.lower() == "if-match" for one in operation.parameters or []):
+        statuses.add(412)
+    responses = operation.responses = dict(operation.responses or {})
+    responses.pop("500", None)
+    for status in sorted(statuses):
+        responses[str(status)] = _problem_response(status)
+    if method == "POST" and route.path.startswith("/v1/"):
+        operation.parameters = [*(operation.parameters or []), _idempotency_key()]
+        responses.setdefault("422", _problem_response(422))
+    if route.path == "/v1/events" and method == "POST":
+        _complete_ingest(operation)
+
+
+def _problem_response(status: int) -> OpenAPIResponse:
+    headers: dict[str, OpenAPIHeader | Reference] = {}
+    if status in (429, 503):
+        headers["Retry-After"] = OpenAPIHeader(
+            name="", param_in="header", description="Seconds", schema=Schema(type=OpenAPIType.INTEGER)
+        )
+    return OpenAPIResponse(
+        description=TITLES[status], content={PROBLEM_TYPE: OpenAPIMediaType(schema=_PROBLEM)}, headers=headers or None
+    )
+
+
+def _idempotency_key() -> Parameter:
+    return Parameter(
+        name="Idempotency-Key",
+        param_in="header",
+        required=False,
+        schema=Schema(type=OpenAPIType.STRING, max_length=200),
+        description="The same key with the same body answers again what it answered the first time, for a day",
+    )
+
+
+def _complete_ingest(operation: Operation) -> None:
+    """The same body under each of CloudEvents' media types, and the headers of the binary mode."""
+    body = operation.request_body
+    if isinstance(body, RequestBody):
+        media = body.content["application/json"]
+        single: Any = Reference(ref="#/components/schemas/EventBody")
+        body.content = {
+            "application/json": media,
+            "application/cloudevents+json": OpenAPIMediaType(schema=single),
+            "application/cloudevents-batch+json": OpenAPIMediaType(schema=Schema(type=OpenAPIType.ARRAY, items=single)),
+        }
+    headers = [
+        Parameter(
+            name=f"ce-{name}",
+            param_in="header",
+            required=False,
+            schema=Schema(type=OpenAPIType.STRING),
+            description=f"Binary mode: the attribute `{name}`, percent-encoded; the body is the data alone",
+        )
+        for name in ("id", "source", "type", "specversion", "subject", "time")
+    ]
+    operation.parameters = [*(operation.parameters or []), *headers]
+
+
+def _problem_schema() -> Schema:
+    text = Schema(type=OpenAPIType.STRING)
+    fault = Schema(
+        type=OpenAPIType.OBJECT,
+        properties={"path": text, "code": text, "message": text},
+        required=["path", "code", "message"],
+    )
+    return Schema(
+        title="Problem",
+        description="What went wrong with a request (RFC 9457)",
+        type=OpenAPIType.OBJECT,
+        properties={
+            "type": text,
+            "title": text,
+            "status": Schema(type=OpenAPIType.INTEGER),
+            "detail": text,
+            "instance": text,
+            "code": text,
+            "errors": Schema(
+                type=OpenAPIType.ARRAY, items=fault, description="For bad input: each fault with its place"
+            ),
+        },
+        required=["type", "title", "status", "detail", "instance", "code"],
+    )
