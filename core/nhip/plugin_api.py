@@ -28,12 +28,12 @@ from nhip.domain.struct import Struct
 from nhip.domain.verdict import Verdict
 
 Facts = Mapping[str, Any]
-"""What a decision reads: ``{"contact": {…}, "order": {…}, "previous": {…}, "event": {…}, "run": {…}, "steps": {…}}``."""
+"""What a decision reads: ``{"contact": {…}, "order": {…}, "previous": {…}, "event": {…}, "run": {…}, …}``."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The base of every plugin configuration. Describe each field with ``Annotated[…, msgspec.Meta(description=…)]``."""
+    """The base of every plugin's configuration. Describe each field: ``Annotated[…, msgspec.Meta(description=…)]``."""
 
 
 class NoConfig(Config):
@@ -58,7 +58,7 @@ class Lowered(Struct):
     condition: Node | None = None
     where: Any = None
     """A condition tree as it was written in the configuration's own field ``where``. The core parses it, because only
-    the core knows every condition plugin; it must hold together with ``condition``, and its faults are told at ``where``.
+    the core knows every condition plugin; it must hold together with ``condition``; its faults are told at ``where``.
     """
 
 
@@ -95,16 +95,24 @@ class LocalContext(Protocol):
     """The open unit of work of a local action: what it does here commits together with its step, or not at all."""
 
     @property
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The time of this attempt, aware and in UTC."""
+        ...
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> Facts:
+        """What the run's decisions read, as it is now."""
+        ...
 
     @property
-    def step_id(self) -> str: ...
+    def step_id(self) -> str:
+        """The step that runs."""
+        ...
 
     @property
-    def idempotency_key(self) -> str: ...
+    def idempotency_key(self) -> str:
+        """The key of this effect: the same over all retries."""
+        ...
 
     def render(self, value: Any) -> Any:
         """Fill in the ``{{ … }}`` of every text inside ``value`` with the facts.
@@ -121,11 +129,12 @@ class LocalContext(Protocol):
         remove_tags: Sequence[str] = (),
         contact: str | None = None,
     ) -> Mapping[str, Any]:
-        """Change the run's contact (or the one with that external id); answers with the fields that changed, old values.
+        """Change the run's contact, or the one with that external id; answers with the old values of what changed.
 
         Raises:
             ActionFailed: the contact does not exist, or a value is refused.
         """
+        ...
 
     def save_record(
         self, record_type: str, external_id: str | None, fields: Mapping[str, Any], *, create: bool
@@ -135,9 +144,11 @@ class LocalContext(Protocol):
         Raises:
             ActionFailed: no such record, an unknown type, or a value is refused.
         """
+        ...
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         """Let an event happen to the run's contact, with this run as its cause; answers with its id."""
+        ...
 
 
 class HttpResponse(Struct):
@@ -175,19 +186,26 @@ class HttpClient(Protocol):
             NotSentError: the request surely did not go out (name, connection, TLS, refused address).
             AmbiguousOutcome: it may have gone out, and no readable answer came.
         """
+        ...
 
 
 class RemoteContext(Protocol):
     """What a remote action may use. It runs outside any transaction and may be cancelled at its deadline."""
 
     @property
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The time of this attempt, aware and in UTC."""
+        ...
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> Facts:
+        """What the run's decisions read, as it is now."""
+        ...
 
     @property
-    def idempotency_key(self) -> str: ...
+    def idempotency_key(self) -> str:
+        """The key of this effect: the same over all retries."""
+        ...
 
     @property
     def timeout(self) -> float:
@@ -195,7 +213,9 @@ class RemoteContext(Protocol):
         ...
 
     @property
-    def http(self) -> HttpClient: ...
+    def http(self) -> HttpClient:
+        """The guarded client."""
+        ...
 
     def render(self, value: Any) -> Any:
         """As :meth:`LocalContext.render`."""
@@ -225,8 +245,10 @@ class Action(Plugin):
         return ()
 
     def references(self, config: Any) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """What must exist when the workflow is published: ``{"channel": [("channel", name)], "template": [("template", …)]}``:
-        per sort, pairs of the path inside the configuration and the name there."""
+        """What must exist when the workflow is published: ``{"channel": [("channel", name)], "template": […]}``.
+
+        Per sort, pairs of the path inside the configuration and the name there.
+        """
         return {}
 
 
@@ -308,6 +330,7 @@ class SecretStore(Protocol):
 
     async def read(self) -> Mapping[str, str]:
         """The secrets as they are stored now."""
+        ...
 
     async def replace(
         self, seen: Mapping[str, str], renew: Callable[[Mapping[str, str]], Awaitable[Mapping[str, str]]]
@@ -317,25 +340,35 @@ class SecretStore(Protocol):
         When the stored secrets are no longer the ``seen`` ones somebody else renewed them: those are answered and
         ``renew`` is not called. What ``renew`` raises passes through, and nothing is stored.
         """
+        ...
 
 
 class ChannelContext(Protocol):
     """What a channel account may use."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The account's name."""
+        ...
 
     @property
-    def http(self) -> HttpClient: ...
+    def http(self) -> HttpClient:
+        """The guarded client."""
+        ...
 
     @property
-    def secrets(self) -> SecretStore: ...
+    def secrets(self) -> SecretStore:
+        """The account's secrets."""
+        ...
 
     @property
     def receipt_url(self) -> str | None:
         """The public URL of this account's hook, where one is configured (``NHIP_PUBLIC_URL``)."""
+        ...
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """The time, aware and in UTC."""
+        ...
 
 
 class Channel(Plugin):
