@@ -10,7 +10,7 @@ from nhip.plugin_api import Action, Bundle, Channel, Condition, RecordType, Trig
 
 PROJECT = "nhip"
 HOOKSPEC_VERSION = 1
-"""Rises when a hook changes incompatibly. A plugin may name the lowest and highest: ``NHIP_HOOKSPEC_VERSION = (1, 1)``."""
+"""Rises when a hook changes incompatibly. A plugin may say which it knows: ``NHIP_HOOKSPEC_VERSION = (1, 1)``."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
