@@ -6,7 +6,6 @@ it works in, except those of the work queue, which serve all workspaces at once 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -16,7 +15,19 @@ from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
 from nhip.domain.customers import ActivityCount, Contact, Record, Staff
 from nhip.domain.deliveries import Delivery, ReceiptRow
 from nhip.domain.errors import Problem
+from nhip.domain.history import (
+    ChannelCount,
+    DeliveryFilter,
+    Latency,
+    PastDelivery,
+    PastRun,
+    PastStep,
+    RunFilter,
+    SlotCount,
+    Span,
+)
 from nhip.domain.messages import Content
+from nhip.domain.past_events import Activation, EventFilter, PastEvent, Refusal, StartedRun
 from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
 
 P = ParamSpec("P")
@@ -50,6 +61,10 @@ class CustomerStore(Protocol):
 
     def contacts_by_address(self, workspace_id: int, field: str, values: Sequence[str]) -> list[Contact]:
         """``field``: phone, email or zalo_user_id. The oldest contact first."""
+        ...
+
+    def lock_addresses(self, workspace_id: int, addresses: Sequence[str]) -> None:
+        """Hold these addresses until the unit ends, so that whom they belong to is decided one unit after the other."""
         ...
 
     def lock_contacts(self, workspace_id: int, ids: Sequence[str]) -> None:
@@ -96,6 +111,10 @@ class RunStore(Protocol):
 
     def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
         """The state of each of these runs."""
+        ...
+
+    def furthest_nodes(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        """The highest node that each of these runs has come to."""
         ...
 
     def last_entries(
@@ -158,7 +177,9 @@ class DeliveryStore(Protocol):
 
     def update(self, deliveries: Sequence[Delivery]) -> None: ...
 
-    def of_steps(self, step_ids: Sequence[str]) -> list[Delivery]: ...
+    def of_steps(self, step_ids: Sequence[str], *, lock: bool = False) -> list[Delivery]:
+        """``lock`` holds them until the unit ends. Whoever needs both locks holds deliveries before their steps."""
+        ...
 
     def by_ids(self, workspace_id: int, ids: Sequence[str]) -> list[Delivery]: ...
 
@@ -171,6 +192,10 @@ class DeliveryStore(Protocol):
     def insert_receipts(self, receipts: Sequence[ReceiptRow]) -> None: ...
 
     def parked_receipts(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[ReceiptRow]: ...
+
+    def left_parked(self, since: int, limit: int) -> list[Delivery]:
+        """Deliveries that a receipt received since then still waits for, although they are known by now."""
+        ...
 
     def assign_receipts(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Give parked receipts their delivery: pairs of delivery id and receipt row id."""
@@ -193,6 +218,10 @@ class PublishedStore(Protocol):
     def channel_by_hook(self, token: str) -> ChannelAccount | None: ...
 
     def templates(self, workspace_id: int, names: Sequence[str]) -> dict[str, Template]: ...
+
+    def lock_workflow(self, workspace_id: int, workflow: str) -> str:
+        """Hold a workflow until the unit ends; answers its state, or nothing where there is no such workflow."""
+        ...
 
     def lock_rate(self, workspace_id: int, channel: str) -> int:
         """Hold a channel account's rate until the unit ends; answers its ``next_free_at``."""
@@ -253,6 +282,10 @@ class ChannelStore(Protocol):
         ...
 
     def delete(self, workspace_id: int, name: str) -> None: ...
+
+    def end_renewal(self, workspace_id: int, name: str) -> None:
+        """A renewal of the secrets that is under way may not be stored any more: a person set others."""
+        ...
 
 
 class TemplateStore(Protocol):
@@ -335,6 +368,66 @@ class WorkflowStore(Protocol):
         ...
 
 
+class HistoryStore(Protocol):
+    """Runs, steps and deliveries as people look at them, the newest first."""
+
+    def runs(self, workspace_id: int, wanted: RunFilter, before: str | None, limit: int) -> Sequence[PastRun]: ...
+
+    def run(self, workspace_id: int, run_id: str, *, lock: bool = False) -> PastRun | None:
+        """``lock`` holds the run until the unit ends."""
+        ...
+
+    def steps(self, workspace_id: int, run_id: str) -> Sequence[PastStep]:
+        """In the order in which the run came to them."""
+        ...
+
+    def revive(self, workspace_id: int, run_id: str) -> None:
+        """An ended run is under way again."""
+        ...
+
+    def suppress_pending(self, workspace_id: int, run_id: str, reason: str, now: int) -> int:
+        """The messages of a run's cancelled steps that have not gone out never will."""
+        ...
+
+    def deliveries(
+        self, workspace_id: int, wanted: DeliveryFilter, before: str | None, limit: int
+    ) -> Sequence[PastDelivery]: ...
+
+    def delivery(self, workspace_id: int, delivery_id: str) -> PastDelivery | None: ...
+
+    def deliveries_of(self, workspace_id: int, step_ids: Sequence[str]) -> Sequence[Delivery]:
+        """The deliveries that these steps wanted, the oldest first."""
+        ...
+
+    def newest_records(self, workspace_id: int, contact_id: str) -> Sequence[Record]:
+        """Of each type, the record of a contact that changed last."""
+        ...
+
+
+class MeasureStore(Protocol):
+    """What is counted."""
+
+    def runs_by_state(self, workspace_id: int, span: Span) -> dict[str, int]:
+        """The runs that started in a span, by where they stand now."""
+        ...
+
+    def refusals_by_reason(self, workspace_id: int, span: Span) -> dict[str, int]:
+        """The matches in a span that started no run."""
+        ...
+
+    def deliveries_by_channel(self, workspace_id: int, span: Span) -> Sequence[ChannelCount]:
+        """The deliveries that were begun in a span."""
+        ...
+
+    def latency(self, workspace_id: int, span: Span) -> Latency:
+        """Of the deliveries that were accepted in a span."""
+        ...
+
+    def series(self, workspace_id: int, span: Span, step: int) -> Sequence[SlotCount]:
+        """Counts per interval of ``step`` microseconds: ``enrolled``, ``accepted``, ``delivered``, ``read``."""
+        ...
+
+
 class AuditStore(Protocol):
     """Who changed what."""
 
@@ -395,6 +488,56 @@ class IdempotencyStore(Protocol):
         ...
 
 
+class PastEventStore(Protocol):
+    """Stored events, as people look at them."""
+
+    def one(self, workspace_id: int, identifier: str) -> PastEvent | None: ...
+
+    def page(self, workspace_id: int, wanted: EventFilter, *, after: str | None, limit: int) -> list[PastEvent]:
+        """The newest first; ``after`` is the id of the last one that was seen."""
+        ...
+
+    def derived(self, workspace_id: int, root: PastEvent) -> list[PastEvent]:
+        """The events that the engine derived from an incoming one, in their order."""
+        ...
+
+    def contact_names(self, workspace_id: int, contact_ids: Sequence[str]) -> dict[str, str]:
+        """The external ids of contacts."""
+        ...
+
+    def runs_of(self, workspace_id: int, root_id: str) -> list[StartedRun]: ...
+
+    def refusals_of(self, workspace_id: int, root_id: str) -> list[Refusal]: ...
+
+    def active_at(self, workspace_id: int, moment: int) -> list[Activation]:
+        """The versions that could start runs at a moment, by the name of their workflow."""
+        ...
+
+
+class HealthStore(Protocol):
+    """What operators watch, over all workspaces."""
+
+    def ping(self) -> None:
+        """Raises when the database does not answer."""
+        ...
+
+    def open_steps(self) -> dict[str, int]:
+        """How many steps are in each state that is not final."""
+        ...
+
+    def overdue(self, now: int, *, limit: int) -> int:
+        """How many ready steps are due, counting no further than ``limit``."""
+        ...
+
+    def oldest_ready(self, now: int) -> int | None:
+        """Since when the longest-waiting due step is due."""
+        ...
+
+    def deliveries_since(self, since: int) -> dict[str, int]:
+        """How many deliveries were made since, by state."""
+        ...
+
+
 class Unit(Protocol):
     """One open transaction: all of it is kept, or none."""
 
@@ -429,6 +572,12 @@ class Unit(Protocol):
     def idempotency(self) -> IdempotencyStore: ...
 
     @property
+    def past_events(self) -> PastEventStore: ...
+
+    @property
+    def health(self) -> HealthStore: ...
+
+    @property
     def secrets(self) -> SecretRows: ...
 
     @property
@@ -440,9 +589,11 @@ class Unit(Protocol):
     @property
     def workflows(self) -> WorkflowStore: ...
 
-    def savepoint(self) -> AbstractContextManager[None]:
-        """A part of the unit that is undone alone when it raises."""
-        ...
+    @property
+    def history(self) -> HistoryStore: ...
+
+    @property
+    def measures(self) -> MeasureStore: ...
 
 
 class Storage(Protocol):

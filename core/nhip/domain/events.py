@@ -41,6 +41,8 @@ class IncomingEvent(msgspec.Struct, kw_only=True):
     """The contact's snapshot, normalised."""
     records: list[RecordSnapshot] = []
     cause: Cause | None = None
+    id: str | None = None
+    """The id to store it under; made when it is stored where there is none."""
 
 
 class EventReceipt(Struct):

@@ -18,7 +18,8 @@ from nhip.crashpoints import crashpoint
 from nhip.domain.configured import ChannelAccount, Template
 from nhip.domain.customers import Staff
 from nhip.domain.deliveries import RANK, Delivery
-from nhip.domain.errors import ActionFailed, Conflict, InvalidInput, StorageUnavailable, TemplateError
+from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
+from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.messages import (
     Accepted,
@@ -285,6 +286,7 @@ class _Preparation:
         self.new: list[Delivery] = []
         self.repeated: list[Delivery] = []
         self.rates: dict[str, int] = {}
+        self.effects: list[IncomingEvent] = []
 
     def run(self, steps: Sequence[ClaimedStep]) -> None:
         service = self.service
@@ -317,27 +319,28 @@ class _Preparation:
             self.prepare(messages)
         self.unit.deliveries.insert(self.new)
         self.unit.deliveries.update(self.repeated)
+        if self.effects:
+            service.ingest.ingest(self.unit, self.workspace_id, self.effects, self.now)
         if self.changes:
             service.progress.record(self.unit, self.changes, self.now)
 
     # --- local ------------------------------------------------------------------------------------------------------
 
     def do_local(self, step: ClaimedStep, node: ProgramNode, run: RunFacts) -> StepChange:
+        """Run a local action. What it wants to happen is kept when it succeeds, and forgotten when it raises."""
         service = self.service
         action = service.catalog.actions[node.action]()
         assert isinstance(action, LocalAction)
-        context = UnitLocalContext(
-            self.unit, step, run, self.now, service.ingest, service.intake, service.renderer
-        )
+        context = UnitLocalContext(self.unit, step, run, self.now, service.intake, service.renderer)
         try:
-            with self.unit.savepoint():
-                output = action.run(context, convert(node.config, action.config_type, "config"))
+            output = action.run(context, convert(node.config, action.config_type, "config"))
         except (ActionFailed, TemplateError, InvalidInput) as error:
             return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error))
-        except (Conflict, StorageUnavailable):
-            raise
         except Exception as error:  # a plugin's bug stops its own step, and nobody else's
+            if error is context.interruption:
+                raise
             return bug(step, node, error)
+        self.effects += context.effects
         return StepChange(step=step, state=StepState.DONE, outcome="done", output=dict(output))
 
     # --- messages ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.events import MAX_DEPTH, Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.runs import RunRow, StepKind, StepRow, StepState
-from nhip.domain.times import format_micros, from_micros
+from nhip.domain.times import format_micros, from_micros, to_micros
 from nhip.engine.advance import Advance, Finish, Perform, Wait, advance
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.definition import Compiled
@@ -26,6 +26,7 @@ from nhip.ports import Unit
 from nhip.services.matching import Matcher, Versions
 
 _encode: Final = msgspec.json.Encoder().encode
+_ADDRESSES: Final = ("phone", "email", "zalo_user_id")
 ENGINE_SOURCE: Final = "nhip"
 """The source of events that the engine derives; no client may use it."""
 
@@ -171,13 +172,11 @@ class _Batch:
         if wanted:
             for contact in store.contacts_by_external_id(self.workspace_id, list(wanted)):
                 self.know(contact)
-        for field in ("phone", "email", "zalo_user_id"):
+        for field in _ADDRESSES:
             values = {
                 event.contact[field]
                 for event in events
-                if event.contact
-                and event.contact.get(field)
-                and event.contact.get("external_id", event.subject) not in self.by_external_id
+                if event.contact and event.contact.get(field) and _named(event) not in self.by_external_id
             }
             if values:
                 for contact in store.contacts_by_address(self.workspace_id, field, list(values)):
@@ -189,6 +188,16 @@ class _Batch:
         for kind, external_ids in kinds.items():
             for record in store.records(self.workspace_id, kind, list(external_ids)):
                 self.records[kind, record.external_id] = record
+        holders = {
+            holder
+            for event in events
+            if not _is_identified(event)
+            for snapshot in event.records
+            if (known := self.records.get((snapshot.type, snapshot.external_id))) and (holder := known.contact_id)
+        }
+        if holders - self.contacts.keys():
+            for contact in store.contacts(self.workspace_id, list(holders - self.contacts.keys())):
+                self.know(contact)
         if self.service.matcher.reads(self.workspace_id, "contact.activity"):
             self.activity = {}
             for count in store.activity(self.workspace_id, list(self.contacts)) if self.contacts else ():
@@ -202,7 +211,7 @@ class _Batch:
         self.contacts[contact.id] = contact
         self.by_external_id[contact.external_id] = contact
         attributes = contact.attributes
-        for field in ("phone", "email", "zalo_user_id"):
+        for field in _ADDRESSES:
             value = attributes.get(field)
             if value:
                 self.by_address.setdefault((field, value), contact)
@@ -215,21 +224,23 @@ class _Batch:
         previous: dict[str, Any] = {}
         following: list[tuple[str, dict[str, Any]]] = []
         contact = self.find_contact(event)
-        if contact is not None or event.contact is not None or event.subject:
+        if contact is not None or event.contact is not None or _named(event):
             contact, created, old = self.lay_contact(contact, event)
             following += contact_events(created, old, contact.attributes)
             if old:
                 previous["contact"] = old
         facts: dict[str, Any] = {}
         for snapshot in event.records:
-            record, created, old = self.lay_record(snapshot.type, snapshot.external_id, snapshot.fields, contact, time)
+            record, created, old = self.lay_record(
+                snapshot.type, snapshot.external_id, snapshot.fields, contact, time, stated=event.time is not None
+            )
             facts[snapshot.type] = record_facts(record)
             following += record_events(snapshot.type, created, old, record.attributes)
             if old:
                 previous[snapshot.type] = old
         root: _Happening | None = None
         if event.type:
-            root = _Happening(new_id(), event.type, time, event, None)
+            root = _Happening(event.id or new_id(), event.type, time, event, None)
         happenings = [root] if root else []
         for kind, data in following:
             if kind == event.type:
@@ -251,37 +262,41 @@ class _Batch:
                 facts["account"] = account
         facts["previous"] = previous
         depth = event.cause.depth if event.cause else 0
-        started: set[str] = set()
+        decided: set[str] = set()
         runs: list[str] = []
         for happening in happenings:
             happening.root = root
-            self.match(happening, contact, facts, depth, index, started, runs)
+            self.match(happening, contact, facts, depth, index, decided, runs)
         self.write(root, happenings, contact, facts, event.cause)
         return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
 
     def find_contact(self, event: IncomingEvent) -> Contact | None:
-        """By external id, then phone, email and Zalo user id.
+        """By external id, then phone, email and Zalo user id; where an event says none of them, by whose its records are.
 
         A contact found by address that a client already named otherwise is somebody else who shares the address.
         """
         snapshot = event.contact or {}
-        named = snapshot.get("external_id", event.subject)
+        named = _named(event)
         if named and named in self.by_external_id:
             return self.by_external_id[named]
-        for field in ("phone", "email", "zalo_user_id"):
+        for field in _ADDRESSES:
             value = snapshot.get(field)
             found = self.by_address.get((field, value)) if value else None
-            if found is not None and (not named or found.external_id == found.id):
+            # Within the batch, the contact may have moved away from the address meanwhile.
+            if found is None or found.attributes.get(field) != value:
+                continue
+            if not named or found.external_id == found.id:
                 return found
-        for snapshot_record in event.records:
-            owner = snapshot_record.fields.get("contact")
-            if owner and not named and owner in self.by_external_id:
-                return self.by_external_id[owner]
+        if not _is_identified(event):
+            for said in event.records:
+                record = self.records.get((said.type, said.external_id))
+                if record is not None and record.contact_id in self.contacts:
+                    return self.contacts[record.contact_id]
         return None
 
     def lay_contact(self, contact: Contact | None, event: IncomingEvent) -> tuple[Contact, bool, dict[str, Any]]:
         snapshot = event.contact or {}
-        named = snapshot.get("external_id", event.subject)
+        named = _named(event)
         fields = {name: value for name, value in snapshot.items() if name != "external_id"}
         if contact is None:
             identifier = new_id()
@@ -306,9 +321,20 @@ class _Batch:
         return contact, False, old
 
     def lay_record(
-        self, kind: str, external_id: str, fields: Mapping[str, Any], contact: Contact | None, time: int
+        self,
+        kind: str,
+        external_id: str,
+        fields: Mapping[str, Any],
+        contact: Contact | None,
+        time: int,
+        *,
+        stated: bool,
     ) -> tuple[Record, bool, dict[str, Any]]:
-        """A record's snapshot laid over what is known; one that is older than what is known changes nothing."""
+        """A record's snapshot laid over what is known; one that is older than what is known changes nothing.
+
+        Only a time that the client ``stated`` can be older: otherwise the snapshot is true now, whatever the clocks of
+        two processes say, and however long ago this unit read its own.
+        """
         record = self.records.get((kind, external_id))
         owner = fields.get("contact")
         holder = self.by_external_id.get(owner, contact) if owner else contact
@@ -324,12 +350,12 @@ class _Batch:
             self.records[kind, external_id] = record
             self.new_records[record.id] = record
             return record, True, {}
-        if time < record.as_of:
+        if stated and time < record.as_of:
             return record, False, {}
         attributes, old = merge(record.attributes, said)
         if old or time > record.as_of:
             record.attributes = attributes
-            record.as_of = time
+            record.as_of = max(time, record.as_of)
             if old:
                 record.updated_at = self.now
                 record.contact_id = holder.id if holder else record.contact_id
@@ -347,7 +373,7 @@ class _Batch:
             for snapshot in happening.event.records:
                 if snapshot.type == kind:
                     money = snapshot.fields.get(record_type.amount_field)
-                    amount = money["amount"] if isinstance(money, dict) else 0
+                    amount = int(money["amount"]) if isinstance(money, dict) else 0
         key = (contact.id, kind)
         self.counts[key] = _add(self.counts.get(key), contact.id, kind, happening.time, amount)
         if self.activity is not None:
@@ -363,7 +389,7 @@ class _Batch:
         shared: dict[str, Any],
         depth: int,
         index: MatchIndex,
-        started: set[str],
+        decided: set[str],
         runs: list[str],
     ) -> None:
         event = happening.event
@@ -377,10 +403,11 @@ class _Batch:
             return
         compiled = self.service.versions.get(self.unit, self.workspace_id, [entry.version_id for entry in entries])
         for entry in entries:
-            if entry.workflow in started:
+            if entry.workflow in decided:
                 continue
             version = compiled[entry.version_id]
             reason = self.refusal(entry, version, contact, depth)
+            decided.add(entry.workflow)
             if reason is not None:
                 self.refusals.append(
                     (new_id(), self.workspace_id, entry.workflow, entry.version_id, entry.trigger_id,
@@ -388,7 +415,6 @@ class _Batch:
                 )  # fmt: skip
                 continue
             assert contact is not None
-            started.add(entry.workflow)
             runs.append(self.start(entry, version, happening, contact, facts, depth))
 
     def refusal(self, entry: Entry, version: Compiled, contact: Contact | None, depth: int) -> str | None:
@@ -429,7 +455,15 @@ class _Batch:
         """Make the run's row and its first step's."""
         run_id = new_id()
         program = version.program
-        start_facts = {**facts, "steps": {}, "run": _run_facts(run_id, entry, self.now), "trigger": {"id": entry.trigger_id}}
+        start_facts = {
+            **facts,
+            "steps": {},
+            "run": {
+                "id": run_id, "workflow": entry.workflow, "version": self.number(entry.version_id),
+                "started_at": format_micros(self.now),
+            },
+            "trigger": {"id": entry.trigger_id},
+        }  # fmt: skip
         way = advance(program, None, start_facts, self.moment, self.service.customs)
         finish = way.then if isinstance(way.then, Finish) else None
         self.runs.append(
@@ -499,8 +533,21 @@ class _Batch:
         self.unit.events.refuse(self.refusals)
 
 
-def _external_ids(event: IncomingEvent) -> Iterable[str]:
+def _named(event: IncomingEvent) -> str | None:
+    """The external id by which an event names its contact: in the snapshot, as its subject, or in its records."""
     named = event.contact.get("external_id", event.subject) if event.contact else event.subject
+    if named:
+        return named
+    return next((owner for snapshot in event.records if (owner := snapshot.fields.get("contact"))), None)
+
+
+def _is_identified(event: IncomingEvent) -> bool:
+    """Whether an event says by itself whom it concerns."""
+    return bool(_named(event) or (event.contact and any(event.contact.get(field) for field in _ADDRESSES)))
+
+
+def _external_ids(event: IncomingEvent) -> Iterable[str]:
+    named = _named(event)
     if named:
         yield named
     for snapshot in event.records:
@@ -522,10 +569,6 @@ def _add(count: ActivityCount | None, contact_id: str, kind: str, time: int, amo
     )
 
 
-def _run_facts(run_id: str, entry: Entry, now: int) -> dict[str, Any]:
-    return {"id": run_id, "workflow": entry.workflow, "started_at": format_micros(now)}
-
-
 def step_rows(
     way: Advance, catalog: Catalog, workspace_id: int, run_id: str, contact_id: str, version_id: str, now: int
 ) -> list[StepRow]:
@@ -543,7 +586,7 @@ def step_rows(
         case Perform(node=node):
             kind, state, due_at = catalog.actions[node.action].effect, StepState.READY, now
         case Wait(node=node, until=until):
-            kind, state, due_at = StepKind.WAIT, StepState.WAITING, now + int((until - from_micros(now)).total_seconds() * 1e6)
+            kind, state, due_at = StepKind.WAIT, StepState.WAITING, to_micros(until)
         case Finish():
             return rows
     rows.append(

@@ -1,56 +1,68 @@
-"""What a local action may do: everything goes through ingest, inside the unit that records the step."""
+"""What a local action may do. Its effects are events like any other: they are collected while it runs, and ingested in
+the very unit that records its step, together with those of the other local steps of the batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
+from nhip.domain.customers import Contact
 from nhip.domain.errors import ActionFailed, InvalidInput
-from nhip.domain.events import Cause, IncomingEvent
-from nhip.domain.ids import idempotency_key
+from nhip.domain.events import Cause, IncomingEvent, RecordSnapshot
+from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.runs import ClaimedStep
 from nhip.domain.times import from_micros
-from nhip.engine.snapshots import record_facts
+from nhip.engine.snapshots import merge
 from nhip.plugin_api import Facts
 from nhip.ports import Renderer, Unit
-from nhip.services.ingest import ENGINE_SOURCE, Ingest
+from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
 from nhip.services.run_facts import RunFacts
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class UnitLocalContext:
-    """Implements :class:`nhip.plugin_api.LocalContext` over an open unit."""
+    """Implements :class:`nhip.plugin_api.LocalContext`. ``effects`` are what the action wants to happen, in order."""
 
     def __init__(
-        self, unit: Unit, step: ClaimedStep, run: RunFacts, now: int, ingest: Ingest, intake: Intake, renderer: Renderer
+        self, unit: Unit, step: ClaimedStep, run: RunFacts, now: int, intake: Intake, renderer: Renderer
     ) -> None:
         self._unit = unit
         self._step = step
         self._run = run
         self._now = now
-        self._ingest = ingest
         self._intake = intake
         self._renderer = renderer
-        self._effects = 0
-        self.started_runs = False
+        self._contacts: dict[str, dict[str, Any]] = {}
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+        self.effects: list[IncomingEvent] = []
+        self.interruption: Exception | None = None
+        """What the storage raised while the action ran: not the action's fault, and not its to handle."""
 
     @property
     def now(self) -> datetime:
+        """Aware, in UTC."""
         return from_micros(self._now)
 
     @property
     def facts(self) -> Facts:
+        """The facts of the run, as they were when the step was claimed."""
         return self._run.facts
 
     @property
     def step_id(self) -> str:
+        """The step's id."""
         return self._step.id
 
     @property
     def idempotency_key(self) -> str:
+        """The same over all attempts of this generation of the step."""
         step = self._step
         return idempotency_key(step.workspace_id, step.run_id, step.path, step.iteration, step.generation)
 
     def render(self, value: Any) -> Any:
+        """Fill in every text inside ``value`` with the facts."""
         return self._renderer.render_value(value, self._run.facts)
 
     def update_contact(
@@ -61,37 +73,31 @@ class UnitLocalContext:
         remove_tags: Sequence[str] = (),
         contact: str | None = None,
     ) -> Mapping[str, Any]:
-        store = self._unit.customers
-        if contact is not None:
-            found = store.contacts_by_external_id(self._step.workspace_id, [contact])
-        else:
-            found = store.contacts(self._step.workspace_id, [self._step.contact_id])
-        if not found:
-            raise ActionFailed(f"no contact {contact or self._step.contact_id!r}")
-        current = found[0]
+        """Change a contact; answers with the old values of what changed."""
+        current = self._contact(contact)
+        known = self._contacts.get(current.id, current.attributes)
         snapshot = dict(changes)
         if add_tags or remove_tags:
-            tags = [tag for tag in current.attributes.get("tags", []) if tag not in remove_tags]
-            snapshot["tags"] = tags + [tag for tag in add_tags if tag not in tags]
-        before = dict(current.attributes)
+            tags = [tag for tag in known.get("tags", []) if tag not in remove_tags]
+            snapshot["tags"] = tags + [tag for tag in dict.fromkeys(add_tags) if tag not in tags]
         try:
             normalised = self._intake.contact({**snapshot, "external_id": current.external_id})
         except InvalidInput as error:
             raise ActionFailed(str(error)) from error
-        self._apply(contact=normalised)
-        after = store.contacts(self._step.workspace_id, [current.id])[0].attributes
-        names = before.keys() | after.keys()
-        return {name: before.get(name) for name in sorted(names) if before.get(name) != after.get(name)}
+        fields = {name: value for name, value in normalised.items() if name != "external_id"}
+        self._contacts[current.id], previous = merge(known, fields)
+        self._add(contact=normalised)
+        return previous
 
     def save_record(
         self, record_type: str, external_id: str | None, fields: Mapping[str, Any], *, create: bool
     ) -> Mapping[str, Any]:
-        workspace_id = self._step.workspace_id
+        """Create or change a record; answers with it as it will be."""
         identifier = external_id or f"{record_type}-{self.idempotency_key}"
-        existing = self._unit.customers.records(workspace_id, record_type, [identifier])
-        if not create and not existing:
+        existing = self._record(record_type, identifier) if external_id is not None else None
+        if not create and existing is None:
             raise ActionFailed(f"no {record_type} {identifier!r}")
-        if create and existing and external_id is not None:
+        if create and existing is not None:
             raise ActionFailed(f"a {record_type} {identifier!r} exists already")
         said = dict(fields)
         holder = self._run.contact
@@ -101,34 +107,66 @@ class UnitLocalContext:
             snapshot = self._intake.record(record_type, {**said, "external_id": identifier})
         except InvalidInput as error:
             raise ActionFailed(str(error)) from error
-        self._apply(records=[snapshot])
-        return record_facts(self._unit.customers.records(workspace_id, record_type, [identifier])[0])
+        record, _ = merge(existing or {"external_id": identifier}, snapshot.fields)
+        self._records[record_type, identifier] = record
+        self._add(records=[snapshot])
+        return record
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
-        return self._apply(event_type=event_type, data=dict(data))
+        """Let an event happen to the run's contact; answers with its id."""
+        return self._add(event_type=event_type, data=dict(data))
 
-    def _apply(
+    def _contact(self, external_id: str | None) -> Contact:
+        holder = self._run.contact
+        if external_id is None or (holder is not None and holder.external_id == external_id):
+            if holder is None:
+                raise ActionFailed("the run's contact is gone")
+            return holder
+        found = self._stored(self._unit.customers.contacts_by_external_id, self._step.workspace_id, [external_id])
+        if not found:
+            raise ActionFailed(f"no contact {external_id!r}")
+        return found[0]
+
+    def _record(self, record_type: str, external_id: str) -> dict[str, Any] | None:
+        written = self._records.get((record_type, external_id))
+        if written is not None:
+            return written
+        known = self._run.facts.get(record_type)
+        if known is not None and known.get("external_id") == external_id:
+            return {name: value for name, value in known.items() if name not in ("id", "created_at", "updated_at")}
+        found = self._stored(self._unit.customers.records, self._step.workspace_id, record_type, [external_id])
+        return dict(found[0].attributes) if found else None
+
+    def _stored(self, look_up: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return look_up(*args, **kwargs)
+        except Exception as error:
+            self.interruption = error
+            raise
+
+    def _add(
         self,
         *,
         event_type: str = "",
         data: dict[str, Any] | None = None,
         contact: dict[str, Any] | None = None,
-        records: Sequence[Any] = (),
+        records: Sequence[RecordSnapshot] = (),
     ) -> str:
-        self._effects += 1
         holder = self._run.contact
         context = self._run.context
-        event = IncomingEvent(
-            source=ENGINE_SOURCE,
-            source_id=f"{self._step.id}.{self._step.generation}.{self._effects}",
-            type=event_type,
-            subject=holder.external_id if holder is not None and contact is None else None,
-            time=None,
-            data=data or {},
-            contact=contact,
-            records=list(records),
-            cause=Cause(run_id=context.id, root_event_id=context.root_event_id, depth=context.depth + 1),
+        identifier = new_id()
+        self.effects.append(
+            IncomingEvent(
+                id=identifier,
+                source=ENGINE_SOURCE,
+                source_id=f"{self._step.id}.{self._step.generation}.{len(self.effects)}",
+                type=event_type,
+                subject=holder.external_id if holder is not None and contact is None else None,
+                time=None,
+                data=data or {},
+                contact=contact,
+                records=list(records),
+                cause=Cause(run_id=context.id, root_event_id=context.root_event_id, depth=context.depth + 1),
+            )
         )
-        receipt = self._ingest.ingest(self._unit, self._step.workspace_id, [event], self._now)[0]
-        self.started_runs = self.started_runs or bool(receipt.runs)
-        return receipt.id
+        return identifier

@@ -3,7 +3,6 @@
 from functools import cached_property
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from nhip.adapters.db.stores.access import SqlIdempotency, SqlKeys, SqlWorkspaces
 from nhip.adapters.db.stores.audit import SqlAudit
@@ -12,12 +11,15 @@ from nhip.adapters.db.stores.channels import SqlChannels
 from nhip.adapters.db.stores.customers import SqlCustomers
 from nhip.adapters.db.stores.deliveries import SqlDeliveries
 from nhip.adapters.db.stores.events import SqlEvents
+from nhip.adapters.db.stores.health import SqlHealth
+from nhip.adapters.db.stores.history import SqlHistory
+from nhip.adapters.db.stores.measures import SqlMeasures
+from nhip.adapters.db.stores.past_events import SqlPastEvents
 from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.staff import SqlStaff
 from nhip.adapters.db.stores.templates import SqlTemplates
 from nhip.adapters.db.stores.workflows import SqlPublished
-from nhip.domain.errors import Conflict
 
 
 class SqlUnit:
@@ -67,6 +69,14 @@ class SqlUnit:
         return SqlIdempotency(self.connection)
 
     @cached_property
+    def past_events(self) -> SqlPastEvents:
+        return SqlPastEvents(self.connection)
+
+    @cached_property
+    def health(self) -> SqlHealth:
+        return SqlHealth(self.connection)
+
+    @cached_property
     def secrets(self) -> SqlSecrets:
         return SqlSecrets(self.connection)
 
@@ -82,25 +92,10 @@ class SqlUnit:
     def workflows(self) -> SqlWorkflows:
         return SqlWorkflows(self.connection)
 
-    def savepoint(self) -> "Savepoint":
-        """A part of the unit that can be undone alone: ``with unit.savepoint(): …`` undoes it when it raises."""
-        return Savepoint(self.connection)
+    @cached_property
+    def history(self) -> SqlHistory:
+        return SqlHistory(self.connection)
 
-
-class Savepoint:
-    """A nested transaction as a context manager."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._transaction = connection.begin_nested()
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> None:
-        if kind is None:
-            self._transaction.commit()
-            return
-        if isinstance(error, DBAPIError):
-            # The database itself interrupted the unit: the whole of it is run again.
-            raise Conflict(f"the unit was interrupted: {type(error).__name__}", retry=True) from error
-        self._transaction.rollback()
+    @cached_property
+    def measures(self) -> SqlMeasures:
+        return SqlMeasures(self.connection)
