@@ -140,6 +140,18 @@ async def test_what_is_ambiguous_was_sent_at_most_once() -> None:
             assert key not in references
 
 
+async def test_a_connection_at_work_when_the_channel_closes_is_closed_after_it(
+    channel: EmailChannel, server: SmtpStandIn
+) -> None:
+    server.faults.slow_seconds = 0.1
+    server.faults.script([Fault.SLOW])
+    sending = asyncio.create_task(send(channel))
+    await asyncio.sleep(0.05)
+    await channel.close()
+    assert isinstance(await sending, Accepted)
+    assert not channel._relay._idle
+
+
 async def test_nobody_listening_is_not_sent(channel: EmailChannel, server: SmtpStandIn) -> None:
     await server.close()
     outcome = await send(channel)

@@ -1,14 +1,14 @@
 """The channel ``zalo_zns`` against a stand-in that speaks Zalo's protocol."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from nhip import Accepted, Ambiguous, Content, Message, NotSent, Outcome, Rejected, RejectionReason
-from nhip.testing.contexts import MemorySecrets, message, open_channel
+from nhip import Accepted, ActionUnavailable, Ambiguous, Content, Message, NotSent, Outcome, Rejected, RejectionReason
+from nhip.testing.contexts import MemorySecrets, StandaloneContext, message, open_channel
 from nhip.testing.standins import Fault
 from nhip.testing.standins.server import Answer, Request
 from nhip.testing.standins.zalo import Parameter, ZaloStandIn, ZaloTemplate, normal_phone
@@ -380,6 +380,39 @@ async def test_a_cancelled_message_does_not_lose_the_new_tokens(channel: ZaloZns
     sending.cancel()
     await channel.close()
     assert stored(channel).saved[-1]["access_token"] == zalo.access_token != "access-1"
+
+
+class BrittleSecrets(MemorySecrets):
+    """Renews, and then cannot store."""
+
+    broken = True
+
+    async def replace(
+        self, seen: Mapping[str, str], renew: Callable[[Mapping[str, str]], Awaitable[Mapping[str, str]]]
+    ) -> Mapping[str, str]:
+        async def renew_in_vain(secrets: Mapping[str, str]) -> Mapping[str, str]:
+            renewed = await renew(secrets)
+            if self.broken:
+                raise ActionUnavailable("the lock was lost")
+            return renewed
+
+        return await super().replace(seen, renew_in_vain)
+
+
+async def test_tokens_that_could_not_be_stored_are_not_lost(zalo: ZaloStandIn) -> None:
+    """Zalo gives a pair only once: asking again with the used refresh token would mean that a person must authorise."""
+    zalo.expire_access_token()
+    async with open_channel(ZaloZns, zalo.config(), zalo.secrets()) as opened:
+        secrets = BrittleSecrets(zalo.secrets())
+        channel = ZaloZns(opened.config, StandaloneContext(http=opened.context.http, secrets=secrets))
+        outcome = await send(channel)
+        assert isinstance(outcome, NotSent)
+        assert outcome.code == "token_renewal"
+        assert (zalo.refresh_attempts, len(zalo.ledger)) == (1, 0)
+        secrets.broken = False
+        assert isinstance(await send(channel), Accepted)
+        assert zalo.refresh_attempts == 1
+        assert stored(channel).saved[-1]["refresh_token"] == zalo.refresh_token
 
 
 def test_a_bare_origin_gets_zalos_path() -> None:

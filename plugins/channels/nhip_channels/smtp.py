@@ -34,6 +34,7 @@ class Relay:
         self._secrets = secrets
         self._idle: list[tuple[SMTP, float]] = []
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
 
     async def send(self, sender: str, recipient: str, content: bytes, timeout: float) -> Outcome:
         """Hand over one message; ``timeout`` in seconds over all of it."""
@@ -53,7 +54,8 @@ class Relay:
         return await self._deliver(connection, sender, recipient, content, deadline)
 
     async def close(self) -> None:
-        """Take leave of the server on every idle connection."""
+        """Take leave of the server on every idle connection; those still at work follow when they are done."""
+        self._closed = True
         idle, self._idle = self._idle, []
         for connection, _ in idle:
             await _leave(connection)
@@ -114,7 +116,7 @@ class Relay:
         except BaseException:
             connection.close()
             raise
-        self._idle.append((connection, time.monotonic()))
+        await self._keep(connection)
         return Accepted(provider_id=response.message.partition("queued as ")[2].strip(" .") or None)
 
     async def _give_back(self, connection: SMTP, code: int, deadline: float, *, reset: bool) -> None:
@@ -128,6 +130,12 @@ class Relay:
                     await connection.rset()
         except (aiosmtplib.SMTPException, OSError):
             connection.close()
+        else:
+            await self._keep(connection)
+
+    async def _keep(self, connection: SMTP) -> None:
+        if self._closed:
+            await _leave(connection)
         else:
             self._idle.append((connection, time.monotonic()))
 

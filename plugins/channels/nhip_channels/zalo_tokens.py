@@ -61,6 +61,7 @@ class ZaloTokens:
         self._known: Mapping[str, str] | None = None
         self._renewal: asyncio.Task[Mapping[str, str]] | None = None
         self._refused: tuple[str, float] = ("", 0.0)
+        self._renewed: tuple[str, Mapping[str, str]] = ("", {})
         self._early_after = 0.0
 
     async def secrets(self) -> Mapping[str, str]:
@@ -110,8 +111,12 @@ class ZaloTokens:
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.shield(self._renewal)
+        except (TokenRefused, NotSentError):
+            raise
         except TimeoutError as error:
             raise NotSentError("the access token is still being renewed", code="token_renewal") from error
+        except Exception as error:  # whatever keeps the secret store from storing, the message has not gone out
+            raise NotSentError(f"the access token could not be stored: {error!r}", code="token_renewal") from error
 
     async def close(self) -> None:
         """Let a renewal that is under way end, so that its tokens are not lost."""
@@ -126,9 +131,14 @@ class ZaloTokens:
         raise TokenRefused("token_unchanged", "the stored access token is the one that Zalo refuses")
 
     async def _ask(self, secrets: Mapping[str, str]) -> Mapping[str, str]:
-        """Renew at Zalo. Runs under the store's lock, on what is stored."""
+        """Renew at Zalo. Runs under the store's lock, on what is stored.
+
+        Tokens that could not be stored the last time are answered again: Zalo gives them only once.
+        """
         refresh_token = secrets.get("refresh_token", "")
         now = self._now().timestamp()
+        if refresh_token and self._renewed[0] == refresh_token:
+            return {**secrets, **self._renewed[1]}
         if not refresh_token:
             raise TokenRefused("no_refresh_token", "there is no refresh token")
         if self._refused[0] == refresh_token and now < self._refused[1]:
@@ -149,13 +159,15 @@ class ZaloTokens:
             self._refused = (refresh_token, now + _REFUSAL_PAUSE_SECONDS)
             raise
         life = _moment(fields.get("expires_in"), _USUAL_LIFE_SECONDS)
-        return {
-            **secrets,
+        tokens = {
             "access_token": str(fields["access_token"]),
             "refresh_token": str(fields.get("refresh_token") or refresh_token),
             "expires_at": str(int(now + life)),
             "renew_at": str(int(now + life * _RENEWAL_SHARE)),
         }
+        if tokens["refresh_token"] != refresh_token:
+            self._renewed = (refresh_token, tokens)
+        return {**secrets, **tokens}
 
 
 def _read_tokens(status: int, body: bytes) -> dict[str, Any]:
