@@ -101,13 +101,20 @@ def test_a_message_carries_its_data_and_class() -> None:
     assert (request.to, request.data, request.message_class) == ("owner", {"coupon": "TET10"}, MessageClass.MARKETING)
 
 
+def test_the_assignee_is_the_employee_of_the_record() -> None:
+    config = msgspec.convert({**MESSAGE, "to": "assignee"}, SendMessageConfig)
+
+    assert SendMessage().message(config, {**FACTS, "ticket": {"assignee": "NV-3"}}).to == "staff:NV-3"
+    with pytest.raises(ActionFailed, match="has an assignee"):
+        SendMessage().message(config, FACTS)
+
+
 @pytest.mark.parametrize(
     "to",
     [
         "contact",
         "owner",
         "assignee",
-        "department",
         "staff:NV-7",
         "0987654321",
         "+84 987 654 321",
@@ -119,7 +126,7 @@ def test_a_recipient_is_a_role_an_employee_or_an_address(to: str) -> None:
     assert problems(SendMessage, {**MESSAGE, "to": to}) == []
 
 
-@pytest.mark.parametrize("to", ["contcat", "staff:", "Owner", "a@", "@b", "12", "{{ contact.phone }}"])
+@pytest.mark.parametrize("to", ["contcat", "department", "staff:", "Owner", "a@", "@b", "12", "{{ contact.phone }}"])
 def test_any_other_recipient_is_refused(to: str) -> None:
     assert problems(SendMessage, {**MESSAGE, "to": to}) == [("to", "unknown_recipient")]
 

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from nhip import Action, Config, Facts, MessageAction, MessageClass, MessageRequest, Problem, hookimpl
+from nhip import Action, ActionFailed, Config, Facts, MessageAction, MessageClass, MessageRequest, Problem, hookimpl
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
-ROLES = ("contact", "owner", "assignee", "department")
+ROLES = ("contact", "owner", "assignee")
 ADDRESS = re.compile(r"\+?[0-9][0-9 .()-]{5,}|[^\s@]+@[^\s@]+|https?://\S+")
 
 
@@ -34,8 +34,8 @@ class SendMessageConfig(Config):
     to: Annotated[
         str,
         Meta(
-            description="Who gets it: contact, owner (of the contact), assignee or department (of the record), "
-            "staff:<external id>, or an address.",
+            description="Who gets it: contact, owner (of the contact), assignee (of the ticket or task that the event "
+            "is about), staff:<external id>, or an address.",
             min_length=1,
             max_length=320,
         ),
@@ -59,7 +59,7 @@ class SendMessage(MessageAction):
         staff = config.to.removeprefix("staff:")
         if config.to in ROLES or (staff and staff != config.to) or ADDRESS.fullmatch(config.to):
             return ()
-        said = f"{config.to!r} is no recipient: contact, owner, assignee, department, staff:<id> or an address"
+        said = f"{config.to!r} is no recipient here: contact, owner, assignee, staff:<id> or an address"
         return [Problem(path="to", code="unknown_recipient", message=said)]
 
     def references(self, config: SendMessageConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
@@ -67,14 +67,21 @@ class SendMessage(MessageAction):
         return {"channel": [("channel", config.channel)], "template": [("template", config.template)]}
 
     def message(self, config: SendMessageConfig, facts: Facts) -> MessageRequest:
-        """The message as it is configured."""
+        """The message as it is configured; an assignee is an employee by then."""
         return MessageRequest(
             channel=config.channel,
             template=config.template,
-            to=config.to,
+            to=_assignee(facts) if config.to == "assignee" else config.to,
             data=config.data,
             message_class=config.message_class,
         )
+
+
+def _assignee(facts: Facts) -> str:
+    for record in facts.values():
+        if isinstance(record, Mapping) and (assignee := record.get("assignee")):
+            return f"staff:{assignee}"
+    raise ActionFailed("no record that the event is about has an assignee")
 
 
 @hookimpl
