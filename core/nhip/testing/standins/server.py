@@ -128,7 +128,9 @@ class StandIn:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self, self._open), "127.0.0.1", self.port)
+        self._server = await loop.create_server(
+            lambda: _Connection(self, self._open), "127.0.0.1", self.port, backlog=1024
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -120,7 +120,7 @@ class SmtpStandIn:
             return made
 
         self._server = await asyncio.get_running_loop().create_server(
-            session, self.host, self.port, ssl=self.tls if self.implicit_tls else None
+            session, self.host, self.port, ssl=self.tls if self.implicit_tls else None, backlog=1024
         )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
