@@ -3,12 +3,19 @@
 import asyncio
 import gzip
 import socket
+import ssl
 import zlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from nhip import AmbiguousOutcome, NotSentError
 from nhip.adapters import http as http_module
@@ -305,3 +312,63 @@ async def test_many_requests_at_once(client: GuardedClient, server: Server) -> N
     answers = await asyncio.gather(*(client.request("POST", server.base_url, body=b"x") for _ in range(500)))
     assert all(answer.status == 200 for answer in answers)
     assert server.connections <= 128
+
+
+def certificate_for(name: str, folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize("name", ["hook.example", "other.example"])
+async def test_the_checked_address_is_reached_under_the_name_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """The certificate is for hook.example; both names resolve to the same address."""
+    certificate = certificate_for("hook.example", tmp_path)
+    asked: list[str | None] = []
+    heads: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate)
+    serving.sni_callback = lambda _socket, server_name, _context: asked.append(server_name)
+    listener = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=serving)
+    port = listener.sockets[0].getsockname()[1]
+    monkeypatch.setattr(http_module, "is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", ssl.create_default_context(cafile=str(certificate)))
+    client = GuardedClient(ports=frozenset({port}), resolver=FixedResolver(["127.0.0.1"]))
+    if name == "hook.example":
+        assert (await client.request("GET", f"https://{name}:{port}/")).body == b"{}"
+        assert f"Host: {name}:{port}".encode() in heads[0]
+    else:
+        with pytest.raises(NotSentError) as refused:
+            await client.request("GET", f"https://{name}:{port}/")
+        assert refused.value.data["code"] == "tls"
+        assert not heads
+    assert asked == [name]
+    await client.close()
+    listener.close()
