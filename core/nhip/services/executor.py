@@ -1,6 +1,7 @@
 """The executor: drains what is due whenever somebody rings, and reconciles every second or two."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Sequence
@@ -27,11 +28,15 @@ from nhip.ports import Clock, Doorbell, Renderer, Storage
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.execute import Called, Calling, Claimed, Execution, Sending, Sent
 from nhip.services.group_commit import GroupCommit
+from nhip.services.progress import encode_output
 from nhip.services.reconcile import Question, Reconcile
 
 log = logging.getLogger("nhip.worker")
 
 _LOOK_UP_SECONDS: Final = 5.0
+_PACE_SECONDS: Final = 0.008
+_PACE_IN_FLIGHT: Final = 8
+_LATE: Final = NotSent(code="lease", detail="too little of the lease was left to begin the call", counts=False)
 
 
 class StepRemoteContext:
@@ -88,6 +93,7 @@ class Executor:
         self._owner = new_id()
         self._lease = int(lease_seconds * 1_000_000)
         self._call_timeout = call_timeout
+        self._grace = min(1.0, (lease_seconds - call_timeout) / 4)
         self._max_in_flight = max_in_flight
         self._reconcile_seconds = reconcile_seconds
         self._in_flight = 0
@@ -98,6 +104,7 @@ class Executor:
         self._sent: GroupCommit[Sent, bool] = GroupCommit(self._record_sent)
         self._called: GroupCommit[Called, bool] = GroupCommit(self._record_called)
         self._asked: dict[str, float] = {}
+        self._claimed_at = 0.0
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -111,7 +118,7 @@ class Executor:
         finally:
             self._stopping = True
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=self._call_timeout)
+                await asyncio.wait(self._tasks, timeout=self._call_timeout + 2)
 
     async def answer(self) -> None:
         """Somebody rang: there is work."""
@@ -140,11 +147,30 @@ class Executor:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            claimed = await self._storage.transact(self._execution.claim, self._owner, free, self._lease)
+            lease_ends = asyncio.get_running_loop().time() + self._lease / 1_000_000
+            claim = asyncio.ensure_future(
+                self._storage.transact(self._execution.claim, self._owner, free, self._lease)
+            )
+            try:
+                claimed = await asyncio.shield(claim)
+            except asyncio.CancelledError:
+                # The claim commits all the same, and what it took is then ours to perform.
+                with contextlib.suppress(Exception):
+                    self._start(await claim, lease_ends)
+                raise
             if not claimed.count:
                 return
             crashpoint("step.intent_stored")
-            self._start(claimed)
+            self._start(claimed, lease_ends)
+
+    async def _pace(self) -> None:
+        """While much is in flight, let a few milliseconds of work gather: one claim of many costs little more than one
+        claim of few. An idle executor claims at once."""
+        loop = asyncio.get_running_loop()
+        wait = self._claimed_at + _PACE_SECONDS - loop.time()
+        if wait > 0 and self._in_flight >= _PACE_IN_FLIGHT:
+            await asyncio.sleep(wait)
+        self._claimed_at = loop.time()
 
     async def settled(self) -> None:
         """Wait until nothing is in flight here: for tests, and for an orderly end."""
@@ -153,16 +179,20 @@ class Executor:
 
     # --- calls ------------------------------------------------------------------------------------------------------
 
-    def _start(self, claimed: Claimed) -> None:
+    def _start(self, claimed: Claimed, lease_ends: float) -> None:
         batches: dict[tuple[int, str], list[Sending]] = {}
         for sending in claimed.sendings:
             batches.setdefault((sending.account.workspace_id, sending.account.name), []).append(sending)
         for sendings in batches.values():
             size = self._catalog.channels[sendings[0].account.type].capabilities.batch_size
             for first in range(0, len(sendings), size):
-                self._spawn(self._send(sendings[first : first + size]), min(size, len(sendings) - first))
+                self._spawn(self._send(sendings[first : first + size], lease_ends), min(size, len(sendings) - first))
         for calling in claimed.callings:
-            self._spawn(self._call(calling), 1)
+            self._spawn(self._call(calling, lease_ends), 1)
+
+    def _has_time(self, lease_ends: float) -> bool:
+        """Whether a call that begins now ends before the lease does: afterwards the step may be somebody else's."""
+        return asyncio.get_running_loop().time() + self._call_timeout + self._grace < lease_ends
 
     def _spawn(self, work: Any, places: int) -> None:
         self._in_flight += places
@@ -178,7 +208,7 @@ class Executor:
 
         task.add_done_callback(done)
 
-    async def _send(self, sendings: Sequence[Sending]) -> None:
+    async def _send(self, sendings: Sequence[Sending], lease_ends: float) -> None:
         account = sendings[0].account
         try:
             channel = self._channels.instance(account)
@@ -186,7 +216,10 @@ class Executor:
             outcomes: Sequence[Outcome] = [NotSent(code="channel_unavailable", detail=str(error))] * len(sendings)
         else:
             async with self._channels.limit(account):
-                outcomes = await self._outcomes(channel, sendings)
+                if self._has_time(lease_ends):
+                    outcomes = await self._outcomes(channel, sendings)
+                else:
+                    outcomes = [_LATE] * len(sendings)
         crashpoint("step.response_read")
         results = [Sent(sending=one, outcome=outcome) for one, outcome in zip(sendings, outcomes, strict=True)]
         if len(results) == 1:
@@ -198,10 +231,13 @@ class Executor:
         """Call the channel; what it may not do (raise, hang, miscount) is ambiguous."""
         messages = [sending.message for sending in sendings]
         try:
-            async with asyncio.timeout(self._call_timeout + 1):
+            async with asyncio.timeout(self._call_timeout + self._grace):
                 outcomes = await channel.send(messages, self._call_timeout)
         except TimeoutError:
             return [Ambiguous(code="timeout", detail="the channel did not answer in time")] * len(messages)
+        except (StorageUnavailable, ActionUnavailable) as error:
+            # Its secrets could not be read or renewed: whatever was asked before, no message was taken.
+            return [NotSent(code=error.code, detail=error.detail, counts=False)] * len(messages)
         except Exception as error:
             log.exception("channel raised", extra={"channel": sendings[0].account.name})
             return [Ambiguous(code="channel_bug", detail=f"{type(error).__name__}: {error}")] * len(messages)
@@ -210,7 +246,10 @@ class Executor:
             return [Ambiguous(code="channel_bug", detail="not one outcome per message")] * len(messages)
         return outcomes
 
-    async def _call(self, calling: Calling) -> None:
+    async def _call(self, calling: Calling, lease_ends: float) -> None:
+        if not self._has_time(lease_ends):
+            await self._called.submit(Called(step=calling.step, state=StepState.READY, reason=_LATE.detail))
+            return
         await self._called.submit(await self._called_outcome(calling))
 
     async def _called_outcome(self, calling: Calling) -> Called:
@@ -220,8 +259,9 @@ class Executor:
         context = StepRemoteContext(calling, self._clock.micros(), self._call_timeout, self._http, self._renderer)
         try:
             config = convert(calling.node.config, action.config_type, "config")
-            async with asyncio.timeout(self._call_timeout + 1):
-                output = await action.run(context, config)
+            async with asyncio.timeout(self._call_timeout + self._grace):
+                output = dict(await action.run(context, config))
+            encode_output(output)
         except ActionUnavailable as error:
             return Called(step=step, state=StepState.READY, reason=str(error), retry_after=error.retry_after)
         except NotSentError as error:
@@ -235,7 +275,7 @@ class Executor:
             return Called(step=step, state=StepState.UNKNOWN, reason=f"bug: {type(error).__name__}: {error}")
         finally:
             crashpoint("step.response_read")
-        return Called(step=step, state=StepState.DONE, output=dict(output))
+        return Called(step=step, state=StepState.DONE, output=output)
 
     # --- record -----------------------------------------------------------------------------------------------------
 

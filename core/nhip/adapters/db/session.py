@@ -1,8 +1,8 @@
 """The database's two doors: ``transact`` for units of work, ``read`` for looking.
 
 Transactional services are synchronous functions over a :class:`~nhip.ports.Unit`. On PostgreSQL they run through
-SQLAlchemy's greenlet bridge over asyncpg; on SQLite a whole unit runs in one hop on the one writer thread, inside
-``BEGIN IMMEDIATE``, while reads go through aiosqlite (ADR 0005).
+SQLAlchemy's greenlet bridge over asyncpg; on SQLite over the one writer connection, inside ``BEGIN IMMEDIATE``, while
+reads go through aiosqlite (ADR 0005, ADR 0006).
 """
 
 import asyncio
@@ -61,6 +61,7 @@ class Database:
         self._writer = writer
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nhip-writer") if writer else None
+        self._turn = asyncio.Lock()
 
     @property
     def dialect(self) -> str:
@@ -109,8 +110,7 @@ class Database:
         for attempt in range(1, _RETRIES + 1):
             try:
                 if self._writer is not None:
-                    loop = asyncio.get_running_loop()
-                    return await loop.run_in_executor(self._thread, lambda: self._write(work, *args, **kwargs))
+                    return await self._write(self._writer, work, *args, **kwargs)
                 async with self._engine.begin() as connection:
                     return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
             except (Conflict, DBAPIError, PoolTimeout, OSError, asyncio.TimeoutError, TimeoutError) as error:
@@ -119,10 +119,22 @@ class Database:
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable")
 
-    def _write(self, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        assert self._writer is not None
-        with self._writer.begin() as connection:
-            return work(SqlUnit(connection), *args, **kwargs)
+    async def _write(
+        self, writer: Engine, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """One unit on SQLite. What may block (taking the write lock, reaching the disk) runs on the writer thread and
+        holds no interpreter lock; the work itself runs here, because two threads that both run Python and SQLite in
+        turn spend most of their time handing the interpreter lock to each other."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            connection = await loop.run_in_executor(self._thread, _begin, writer)
+            try:
+                result = work(SqlUnit(connection), *args, **kwargs)
+            except BaseException:
+                await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, False))
+                raise
+            await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, True))
+            return result
 
     async def read(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work(unit, …)`` over one consistent snapshot; nothing it changes is kept.
@@ -149,6 +161,26 @@ class Database:
         if self._writer is not None and self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
             self._thread.shutdown()
+
+
+def _begin(writer: Engine) -> Connection:
+    connection = writer.connect()
+    try:
+        connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _end(connection: Connection, keep: bool) -> None:
+    try:
+        if keep:
+            connection.commit()
+        else:
+            connection.rollback()
+    finally:
+        connection.close()
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
