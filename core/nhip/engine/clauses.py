@@ -21,6 +21,7 @@ from nhip.engine.features import (
     inner_feature,
     is_infinite,
     items_feature,
+    pairs_feature,
     previous_feature,
     rises_to,
     value_feature,
@@ -132,10 +133,11 @@ def _atoms(test: Test) -> Iterable[_Atom]:  # noqa: PLR0912  # a table in all bu
                 yield from _requires(items_feature(field), [item])
         case "contains_phrase":
             phrase = words(value) if isinstance(value, str) else []
+            for word in phrase if len(phrase) == 1 else ():
+                yield Requirement(words_feature(field), (word,))
             # The longest words are the rarest, more often than not.
-            pairs = sorted(set(pairwise(phrase)), key=lambda pair: (-len(pair[0]) - len(pair[1]), pair))
-            for key in pairs[:2] or phrase:
-                yield Requirement(words_feature(field), (key,))
+            for pair in sorted(set(pairwise(phrase)), key=lambda pair: (-len(pair[0]) - len(pair[1]), pair))[:2]:
+                yield Requirement(pairs_feature(field), (pair,))
         case "greater_than" | "greater_or_equal":
             yield from _spans(field, value, is_lower=True)
         case "less_than" | "less_or_equal":

@@ -16,8 +16,6 @@ class Absent(Enum):
 
 ABSENT: Final = Absent.ABSENT
 
-_PLURAL: Final = frozenset((list, tuple))
-
 Reader = Callable[[Facts], Any]
 """Answers with a field's value, or ``None`` where there is none: a null and a missing field are the same."""
 
@@ -41,19 +39,17 @@ def walk(value: Any, names: tuple[str, ...]) -> Any:
 
 
 def _walk_each(items: list[Any] | tuple[Any, ...], names: tuple[str, ...]) -> list[Any] | None:
-    if len(names) == 1:
-        [name] = names
-        plain = [item.get(name) for item in items if type(item) is dict]
-        if len(plain) == len(items) and not any(type(value) in _PLURAL for value in plain):
-            return [value for value in plain if value is not None] or None
     found: list[Any] = []
+    first, rest = names[0], names[1:]
     for item in items:
-        if not isinstance(item, Mapping):
+        value = item.get(first) if type(item) is dict or isinstance(item, Mapping) else None
+        if rest and value is not None:
+            value = walk(value, rest)
+        if value is None:
             continue
-        value = walk(item, names)
-        if isinstance(value, list | tuple):
+        if type(value) is list or isinstance(value, tuple):
             found.extend(value)
-        elif value is not None:
+        else:
             found.append(value)
     return found or None
 
@@ -104,6 +100,20 @@ def previous_reader(path: str) -> Reader:
     entity, *inner = path.split(".")
     if not inner:
         return lambda facts: walk(facts, ("previous", entity)) or ABSENT
+    if len(inner) == 1:
+        [name] = inner
+
+        def read_field(facts: Facts) -> Any:
+            previous = facts.get("previous")
+            if previous is None:
+                return ABSENT
+            changed = previous.get(entity) if type(previous) is dict else walk(previous, (entity,))
+            if type(changed) is dict or isinstance(changed, Mapping):
+                return changed.get(name, ABSENT)
+            return ABSENT
+
+        return read_field
+
     exact = 2 if inner[0] == _MERGED_KEY_BY_KEY and len(inner) > 1 else 1
     place, last, rest = ("previous", entity, *inner[: exact - 1]), inner[exact - 1], tuple(inner[exact:])
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from nhip.engine.facts import ABSENT, previous_reader, reader
-from nhip.engine.values import Key, key_of, number_of, words
+from nhip.engine.values import Key, fold, key_of, number_of, words
 from nhip.plugin_api import Facts
 
 _SHARED: Final = 8192
@@ -86,24 +86,35 @@ def items_feature(field: str) -> Feature:
 
     def read(facts: Facts) -> Collection[Key]:
         value = read_list(facts)
-        return set(map(key_of, value)) if isinstance(value, list | tuple) else _NO_SET
+        if not isinstance(value, list | tuple):
+            return _NO_SET
+        return {fold(item) if type(item) is str else key_of(item) for item in value}
 
     return Feature(f"items of {field}", read, is_multiple=True)
 
 
 @lru_cache(_SHARED)
 def words_feature(field: str) -> Feature:
-    """The words of a text, and each two neighbours as a pair: what a phrase of any length can be found by."""
+    """The words of a text."""
     read_text = reader(field)
 
     def read(facts: Facts) -> Collection[Key]:
         value = read_text(facts)
-        if not isinstance(value, str):
-            return _NO_SET
-        found = words(value)
-        return {*found, *pairwise(found)}
+        return set(words(value)) if isinstance(value, str) else _NO_SET
 
     return Feature(f"words of {field}", read, is_multiple=True)
+
+
+@lru_cache(_SHARED)
+def pairs_feature(field: str) -> Feature:
+    """Each two neighbouring words of a text. Vietnamese writes by syllables, so that single ones tell little."""
+    read_text = reader(field)
+
+    def read(facts: Facts) -> Collection[Key]:
+        value = read_text(facts)
+        return set(pairwise(words(value))) if isinstance(value, str) else _NO_SET
+
+    return Feature(f"word pairs of {field}", read, is_multiple=True)
 
 
 def _read_changes(facts: Facts) -> Collection[Key]:
@@ -216,14 +227,15 @@ def at_most(field: str) -> Axis:
 @lru_cache(_SHARED)
 def rises_to(field: str) -> Axis:
     """For conditions that a number was below their bound and is not any more; from nothing it comes from below all."""
-    read_move = _move_reader(field)
+    read_value, read_previous = reader(field), previous_reader(field)
 
     def read(facts: Facts) -> tuple[float, float] | None:
-        before, after = read_move(facts)
-        if after is None or before is ABSENT:
+        before = read_previous(facts)
+        if before is ABSENT:
             return None
+        after = number_of(read_value(facts))
         lower = -math.inf if before is None else number_of(before)
-        return None if lower is None or lower > after else (lower, after)
+        return None if after is None or lower is None or lower > after else (lower, after)
 
     return Axis(f"{field} rises to", read, _passed)
 
@@ -231,16 +243,13 @@ def rises_to(field: str) -> Axis:
 @lru_cache(_SHARED)
 def falls_below(field: str) -> Axis:
     """For conditions that a number was at their bound or above and is below."""
-    read_move = _move_reader(field)
+    read_value, read_previous = reader(field), previous_reader(field)
 
     def read(facts: Facts) -> tuple[float, float] | None:
-        before, after = read_move(facts)
-        upper = None if before is ABSENT else number_of(before)
+        before = read_previous(facts)
+        if before is ABSENT:
+            return None
+        after, upper = number_of(read_value(facts)), number_of(before)
         return None if after is None or upper is None or upper < after else (after, upper)
 
     return Axis(f"{field} falls below", read, _passed)
-
-
-def _move_reader(field: str) -> Callable[[Facts], tuple[Any, float | None]]:
-    read_value, read_previous = reader(field), previous_reader(field)
-    return lambda facts: (read_previous(facts), number_of(read_value(facts)))

@@ -1,6 +1,6 @@
 """A discrimination tree over clauses: finds the few that facts may fulfil among a hundred thousand.
 
-A node keeps what it is given in a loose list until that grows past :data:`LOOSE`. Then it branches on the feature that
+A node keeps what it is given in a loose list until that grows too long. Then it branches on the feature that
 tells its clauses apart best, as the clauses themselves show: each goes to the children of its keys, and what has no
 such feature stays. So common shapes of conditions become chains of dictionary look-ups (a composite key), a hot key
 only means one more level, and nothing has to be known in advance. Clauses left with no feature lie on shelves, sorted
@@ -21,8 +21,10 @@ from nhip.plugin_api import Facts
 if TYPE_CHECKING:
     from nhip.engine.values import Key
 
-LOOSE: Final = 4
-"""How many clauses lie loose in a node: about as many as cost as much to ask as one more branch."""
+FEW: Final = 8
+"""How many clauses lie loose in the root: asking so few costs little, and they show which shapes there are."""
+LOOSE: Final = 1
+"""How many lie loose in any other node."""
 MOST_COPIES: Final = 64
 """In how many places one clause may lie for having several keys; features that would make it more are not used."""
 
@@ -79,9 +81,9 @@ class _Shelf(Generic[T]):
         found: list[Placement[T]] = []
         start, stop = 0, -1
         for axis, bounds, placements in self.rows:
-            try:
+            if axis in memo:
                 value = memo[axis]
-            except KeyError:
+            else:
                 value = memo[axis] = axis.read(facts)
             if value is None:
                 return []
@@ -141,7 +143,7 @@ class Thicket(Generic[T]):
         way = self._way(placement, path)
         if way is None:
             self.loose.append(placement)
-            if len(self.loose) > LOOSE:
+            if len(self.loose) > (LOOSE if path else FEW):
                 self._spread(path)
         else:
             self._insert_below(placement, way[0], way[1], path)
