@@ -6,30 +6,57 @@ import threading
 import time
 from typing import Final
 
-_lock = threading.Lock()
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_POOL_IDS: Final = 256
+_COUNTERS: Final = tuple(f"-7{number:03x}-" for number in range(4096))
 
 
-_POOL_IDS: Final = 128
-_pool = b""
-_taken = _POOL_IDS
-_pool_process = 0
+class _Source:
+    """Where ids come from in one process: ids made within a millisecond are counted, so that order is kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._millisecond = 0
+        self._head = ""
+        self._counter = 0
+        self._random = ""
+        self._taken = _POOL_IDS
+
+    def next(self) -> str:
+        with self._lock:
+            now = time.time_ns() // 1_000_000
+            if now > self._millisecond or self._counter == 4095:
+                self._millisecond = max(now, self._millisecond + 1)
+                stamp = f"{self._millisecond:012x}"
+                self._head = f"{stamp[:8]}-{stamp[8:]}"
+                self._counter = -1
+            self._counter += 1
+            if self._taken == _POOL_IDS:
+                self._random, self._taken = os.urandom(8 * _POOL_IDS).hex(), 0
+            start = self._taken * 16
+            self._taken += 1
+            tail = self._random[start : start + 16]
+            return f"{self._head}{_COUNTERS[self._counter]}{_VARIANT[tail[0]]}{tail[1:4]}-{tail[4:]}"
+
+
+_source = _Source()
+
+
+def _renew() -> None:
+    global _source
+    _source = _Source()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562) in its canonical text form: sortable by the millisecond it was made in.
+    """A UUIDv7 (RFC 9562) in its canonical text form, greater than every one that this process made before.
 
-    Random bits come from the system in pools of 128 ids, because asking for each costs more than all the rest.
+    The twelve bits after the version count the ids of one millisecond; the random bits come from the system in pools,
+    because asking for each costs more than all the rest.
     """
-    global _pool, _taken, _pool_process
-    with _lock:
-        if _taken == _POOL_IDS or _pool_process != os.getpid():
-            _pool, _taken, _pool_process = os.urandom(10 * _POOL_IDS), 0, os.getpid()
-        start = _taken * 10
-        _taken += 1
-        raw = _pool[start : start + 10].hex()
-    stamp = f"{time.time_ns() // 1_000_000:012x}"
-    return f"{stamp[:8]}-{stamp[8:]}-7{raw[:3]}-{_VARIANT[raw[3]]}{raw[4:7]}-{raw[8:]}"
+    return _source.next()
 
 
 def idempotency_key(workspace_id: int, run_id: str, path: str, iteration: int, generation: int) -> str:

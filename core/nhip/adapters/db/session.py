@@ -113,7 +113,7 @@ class Database:
                     return await self._write(self._writer, work, *args, **kwargs)
                 async with self._engine.begin() as connection:
                     return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
-            except (Conflict, DBAPIError, PoolTimeout, OSError, asyncio.TimeoutError, TimeoutError) as error:
+            except (Conflict, DBAPIError, sqlite3.Error, PoolTimeout, OSError, TimeoutError) as error:
                 if attempt == _RETRIES or not _is_retryable(error):
                     raise _translated(error) from error
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
@@ -149,7 +149,7 @@ class Database:
                         return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
                     finally:
                         await connection.rollback()
-            except (DBAPIError, PoolTimeout, OSError, asyncio.TimeoutError, TimeoutError) as error:
+            except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
                 # After a restart of the server each pooled connection is dead once; SQLAlchemy drops them all at the first.
                 if attempt == 2 or not getattr(error, "connection_invalidated", False):  # noqa: PLR2004
                     raise _translated(error) from error
@@ -190,8 +190,10 @@ def _sqlstate(error: DBAPIError) -> str | None:
 def _is_retryable(error: Exception) -> bool:
     if isinstance(error, Conflict):
         return bool(error.data.get("retry"))
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
         return True
+    if isinstance(error, sqlite3.OperationalError):
+        return "locked" in str(error)
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or _sqlstate(error) in _RETRYABLE_STATES:
             return True
@@ -201,9 +203,9 @@ def _is_retryable(error: Exception) -> bool:
 
 def _translated(error: Exception) -> Exception:
     """Storage faults as :class:`StorageUnavailable`; everything else is a bug and stays what it is."""
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
         return error
-    if isinstance(error, OperationalError | InterfaceError | PoolTimeout | OSError | asyncio.TimeoutError):
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError | PoolTimeout | OSError):
         return StorageUnavailable(f"the database is not available: {type(error).__name__}")
     if isinstance(error, DBAPIError):
         state = _sqlstate(error) or ""

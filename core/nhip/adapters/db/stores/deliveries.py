@@ -22,13 +22,23 @@ _CHANGED = (
 )  # fmt: skip
 _UPDATE = BulkUpdate(tables.deliveries, _CHANGED)
 _BY_STEPS = Statement(_SELECT + "{step_id in step_ids}")
-_BY_IDS = Statement(_SELECT + "{id in ids} AND +workspace_id = :workspace_id", lock=True)
-_BY_KEYS = Statement(_SELECT + "workspace_id = :workspace_id AND channel = :channel AND {idempotency_key in keys}", lock=True)
+_LOCK_BY_STEPS = Statement(_SELECT + "{step_id in step_ids} ORDER BY id", lock=True)
+_LEFT_PARKED = Statement(
+    "SELECT " + ", ".join(f"d.{name}" for name in _COLUMNS) + " FROM receipts r JOIN deliveries d"  # noqa: S608
+    " ON d.workspace_id = r.workspace_id AND d.channel = r.channel AND d.provider_id = r.provider_id"
+    " WHERE r.delivery_id IS NULL AND r.received_at >= :since LIMIT :limit"
+)
+_BY_IDS = Statement(_SELECT + "{id in ids} AND +workspace_id = :workspace_id ORDER BY id", lock=True)
+_BY_KEYS = Statement(
+    _SELECT + "workspace_id = :workspace_id AND channel = :channel AND {idempotency_key in keys} ORDER BY id", lock=True
+)
 _BY_PROVIDER_IDS = Statement(
-    _SELECT + "workspace_id = :workspace_id AND channel = :channel AND {provider_id in provider_ids}", lock=True
+    _SELECT + "workspace_id = :workspace_id AND channel = :channel AND {provider_id in provider_ids} ORDER BY id",
+    lock=True,
 )
 _KNOWN_RECEIPTS = Statement(
-    "SELECT receipt_id FROM receipts WHERE workspace_id = :workspace_id AND channel = :channel AND {receipt_id in receipt_ids}"
+    "SELECT receipt_id FROM receipts WHERE workspace_id = :workspace_id AND channel = :channel"
+    " AND {receipt_id in receipt_ids}"
 )
 _PARKED = Statement(
     _SELECT_RECEIPT
@@ -36,6 +46,14 @@ _PARKED = Statement(
 )
 _INSERT_RECEIPTS = BulkInsert(tables.receipts, _RECEIPT_COLUMNS)
 _ASSIGN_RECEIPTS = BulkUpdate(tables.receipts, ("delivery_id",))
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    return Delivery(**dict(zip(_COLUMNS, row, strict=True)))
+
+
+def _receipt(row: Sequence[Any]) -> ReceiptRow:
+    return ReceiptRow(**dict(zip(_RECEIPT_COLUMNS, row, strict=True)))
 
 
 class SqlDeliveries:
@@ -55,21 +73,22 @@ class SqlDeliveries:
         ]  # fmt: skip
         _UPDATE.run(self._connection, rows)
 
-    def of_steps(self, step_ids: Sequence[str]) -> list[Delivery]:
-        return [Delivery(**row._mapping) for row in self._named(_BY_STEPS, step_ids=list(step_ids))]
+    def of_steps(self, step_ids: Sequence[str], *, lock: bool = False) -> list[Delivery]:
+        rows = self._named(_LOCK_BY_STEPS if lock else _BY_STEPS, step_ids=list(step_ids))
+        return [_delivery(row) for row in rows]
 
     def by_ids(self, workspace_id: int, ids: Sequence[str]) -> list[Delivery]:
-        return [Delivery(**row._mapping) for row in self._named(_BY_IDS, workspace_id=workspace_id, ids=list(ids))]
+        return [_delivery(row) for row in self._named(_BY_IDS, workspace_id=workspace_id, ids=list(ids))]
 
     def by_keys(self, workspace_id: int, channel: str, keys: Sequence[str]) -> list[Delivery]:
         rows = self._named(_BY_KEYS, workspace_id=workspace_id, channel=channel, keys=list(keys))
-        return [Delivery(**row._mapping) for row in rows]
+        return [_delivery(row) for row in rows]
 
     def by_provider_ids(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[Delivery]:
         rows = self._named(
             _BY_PROVIDER_IDS, workspace_id=workspace_id, channel=channel, provider_ids=list(provider_ids)
         )
-        return [Delivery(**row._mapping) for row in rows]
+        return [_delivery(row) for row in rows]
 
     def known_receipts(self, workspace_id: int, channel: str, receipt_ids: Sequence[str]) -> set[str]:
         rows = _KNOWN_RECEIPTS.run(
@@ -82,7 +101,10 @@ class SqlDeliveries:
 
     def parked_receipts(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[ReceiptRow]:
         rows = self._named(_PARKED, workspace_id=workspace_id, channel=channel, provider_ids=list(provider_ids))
-        return [ReceiptRow(**row._mapping) for row in rows]
+        return [_receipt(row) for row in rows]
+
+    def left_parked(self, since: int, limit: int) -> list[Delivery]:
+        return [_delivery(row) for row in self._named(_LEFT_PARKED, since=since, limit=limit)]
 
     def assign_receipts(self, pairs: Sequence[tuple[str, str]]) -> None:
         _ASSIGN_RECEIPTS.run(self._connection, pairs)
