@@ -6,8 +6,10 @@ reads go through aiosqlite (ADR 0005, ADR 0006).
 """
 
 import asyncio
+import contextlib
 import random
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -27,6 +29,9 @@ T = TypeVar("T")
 
 BUSY_SECONDS: Final = 10
 _RETRIES: Final = 6
+_CHECKPOINT_SECONDS: Final = 0.5
+_CHECKPOINT_PAGES_AT_MOST: Final = 16_000
+"""Past this many pages in the write-ahead log, a commit moves them itself and takes as long as that takes."""
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 
 
@@ -40,6 +45,7 @@ def _sqlite_setup(connection: Any, _record: Any) -> None:
         "foreign_keys=ON",
         "cache_size=-65536",
         "temp_store=MEMORY",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES_AT_MOST}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
@@ -53,6 +59,41 @@ def _begin_deferred(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
+class _Checkpointer:
+    """Moves what SQLite has logged into the file beside the commits, instead of inside every fiftieth of them."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._written = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def note(self) -> None:
+        """Something was committed."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="nhip-checkpoint", daemon=True)
+            self._thread.start()
+        self._written.set()
+
+    def _run(self) -> None:
+        connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            while not self._stopping.wait(_CHECKPOINT_SECONDS):
+                self._written.wait()
+                self._written.clear()
+                with contextlib.suppress(sqlite3.OperationalError):
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._written.set()
+        if self._thread is not None:
+            self._thread.join()
+
+
 class Database:
     """An open database. Make it with :meth:`open`, and close it."""
 
@@ -62,6 +103,7 @@ class Database:
         self._engine = engine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nhip-writer") if writer else None
         self._turn = asyncio.Lock()
+        self._checkpointer = _Checkpointer(str(writer.url.database)) if writer else None
 
     @property
     def dialect(self) -> str:
@@ -127,13 +169,22 @@ class Database:
         turn spend most of their time handing the interpreter lock to each other."""
         loop = asyncio.get_running_loop()
         async with self._turn:
-            connection = await loop.run_in_executor(self._thread, _begin, writer)
+            beginning = loop.run_in_executor(self._thread, _begin, writer)
+            try:
+                connection = await asyncio.shield(beginning)
+            except asyncio.CancelledError:
+                await asyncio.wait({beginning})
+                if beginning.exception() is None:
+                    await loop.run_in_executor(self._thread, _end, beginning.result(), False)
+                raise
             try:
                 result = work(SqlUnit(connection), *args, **kwargs)
             except BaseException:
                 await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, False))
                 raise
             await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, True))
+            if self._checkpointer is not None:
+                self._checkpointer.note()
             return result
 
     async def read(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -161,6 +212,8 @@ class Database:
         if self._writer is not None and self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
             self._thread.shutdown()
+        if self._checkpointer is not None:
+            await asyncio.to_thread(self._checkpointer.stop)
 
 
 def _begin(writer: Engine) -> Connection:
@@ -203,6 +256,8 @@ def _is_retryable(error: Exception) -> bool:
 
 def _translated(error: Exception) -> Exception:
     """Storage faults as :class:`StorageUnavailable`; everything else is a bug and stays what it is."""
+    if isinstance(error, Conflict) and error.data.get("retry"):
+        return StorageUnavailable("the database is too contended to take this now")
     if isinstance(error, IntegrityError | sqlite3.IntegrityError):
         return error
     if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError | PoolTimeout | OSError):
