@@ -17,7 +17,7 @@ def test_writing_and_reading_a_tree_gives_it_back(node: Node) -> None:
     assert parse(dump(node), "conditions", customs=CUSTOMS) == node
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees(tests | odd_tests | customs_used), facts)
 def test_the_compiled_tree_and_the_judge_agree_and_neither_raises(node: Node, known: Facts) -> None:
     verdict = judge(node, known, NOW, "conditions", CUSTOMS)
@@ -26,7 +26,7 @@ def test_the_compiled_tree_and_the_judge_agree_and_neither_raises(node: Node, kn
     assert all(reason.path.startswith("conditions") for reason in verdict.reasons)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees(tests | odd_tests | customs_used), facts)
 def test_no_clause_of_a_tree_that_holds_is_overlooked(node: Node, known: Facts) -> None:
     thicket: Thicket[str] = Thicket()
@@ -36,7 +36,7 @@ def test_no_clause_of_a_tree_that_holds_is_overlooked(node: Node, known: Facts) 
         assert thicket.candidates(known)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(trees(tests), facts)
 def test_a_tree_reads_no_field_but_those_it_names(node: Node, known: Facts) -> None:
     kept: dict[str, object] = {}

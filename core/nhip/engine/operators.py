@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from nhip.domain.times import parse_duration
-from nhip.engine import probes
+from nhip.engine import change_probes, probes
 from nhip.engine.facts import reader
 from nhip.engine.moments import ZONE_FIELD, day_offset, moment_of
 from nhip.engine.probes import MISSING, TYPE_MISMATCH, Fault, Probe
@@ -110,19 +110,23 @@ _ALL: Final = (
     ),
     Operator("is_empty", _no_value, probes.is_empty, takes_value=False),
     Operator("is_not_empty", _no_value, probes.is_not_empty, takes_value=False),
-    Operator("changed", _no_value, probes.changed, takes_value=False, reads_previous=True, cost=4),
-    Operator("changed_to", _scalar, probes.changed_to, reads_previous=True, cost=4),
-    Operator("changed_from", _scalar, probes.changed_from, reads_previous=True, cost=4),
-    Operator("increased", _no_value, probes.moved(probes.rose), takes_value=False, reads_previous=True, cost=3),
-    Operator("decreased", _no_value, probes.moved(probes.fell), takes_value=False, reads_previous=True, cost=3),
+    Operator("changed", _no_value, change_probes.changed, takes_value=False, reads_previous=True, cost=4),
+    Operator("changed_to", _scalar, change_probes.changed_to, reads_previous=True, cost=4),
+    Operator("changed_from", _scalar, change_probes.changed_from, reads_previous=True, cost=4),
+    Operator(
+        "increased", _no_value, change_probes.moved(change_probes.rose), takes_value=False, reads_previous=True, cost=3
+    ),
+    Operator(
+        "decreased", _no_value, change_probes.moved(change_probes.fell), takes_value=False, reads_previous=True, cost=3
+    ),
     Operator(
         "crosses_above",
         _number,
-        probes.moved(probes.rose_to, from_nothing=probes.is_at_least),
+        change_probes.moved(change_probes.rose_to, from_nothing=change_probes.is_at_least),
         reads_previous=True,
         cost=3,
     ),
-    Operator("crosses_below", _number, probes.moved(probes.fell_below), reads_previous=True, cost=3),
+    Operator("crosses_below", _number, change_probes.moved(change_probes.fell_below), reads_previous=True, cost=3),
     Operator("before", _time, probes.instant(compare.lt), reads_zone=True, cost=8),
     Operator("after", _time, probes.instant(compare.gt), reads_zone=True, cost=8),
     Operator("within_last", _duration, probes.within_last(True, MISSING), takes_field=False, reads_zone=True, cost=8),
