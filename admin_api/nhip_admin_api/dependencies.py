@@ -1,4 +1,4 @@
-"""What handlers ask for by name: ``engine: TheEngine``, ``principal: ThePrincipal``, ``paging: ThePaging``."""
+"""What handlers may ask for by name: ``engine: TheEngine``, ``principal: ThePrincipal`` and the others."""
 
 from typing import Annotated, Any, cast
 
@@ -9,12 +9,18 @@ from litestar.params import QueryParameter
 
 from nhip.bootstrap import Engine
 from nhip.domain.access import Principal
+from nhip_admin_api.auth import Authenticator
 from nhip_admin_api.pagination import Paging
+from nhip_admin_api.telemetry import Telemetry
 
 TheEngine = NamedDependency[Engine]
 """The process's engine."""
 ThePrincipal = NamedDependency[Principal]
 """Who is asking; known behind a guard that requires a scope."""
+TheAuthenticator = NamedDependency[Authenticator]
+"""What this process knows of keys."""
+TheTelemetry = NamedDependency[Telemetry]
+"""The process's metrics."""
 ThePaging = NamedDependency[Paging]
 """Which page of a list is asked for."""
 
@@ -27,6 +33,16 @@ Cursor = Annotated[
 def provide_engine(state: State) -> Engine:
     """The dependency ``engine``."""
     return cast(Engine, state.engine)
+
+
+def provide_authenticator(state: State) -> Authenticator:
+    """The dependency ``authenticator``."""
+    return cast(Authenticator, state.authenticator)
+
+
+def provide_telemetry(state: State) -> Telemetry:
+    """The dependency ``telemetry``."""
+    return cast(Telemetry, state.telemetry)
 
 
 def provide_principal(request: Request[Any, Any, Any]) -> Principal:
@@ -47,6 +63,8 @@ def provide_paging(
 
 DEPENDENCIES = {
     "engine": Provide(provide_engine, sync_to_thread=False),
+    "authenticator": Provide(provide_authenticator, sync_to_thread=False),
+    "telemetry": Provide(provide_telemetry, sync_to_thread=False),
     "principal": Provide(provide_principal, sync_to_thread=False),
     "paging": Provide(provide_paging, sync_to_thread=False),
 }

@@ -61,8 +61,10 @@ class Telemetry:
             else:
                 runs += len(receipt.runs)
         self._accepted.inc(len(receipts) - duplicates)
-        self._duplicates.inc(duplicates)
-        self._started.inc(runs)
+        if duplicates:
+            self._duplicates.inc(duplicates)
+        if runs:
+            self._started.inc(runs)
 
     async def render(self, engine: Engine) -> bytes:
         """The text that Prometheus reads, with the engine's state as it is now."""
