@@ -116,14 +116,20 @@ class Bell:
                 job_deserializer=json.loads,
                 health_check_interval=60,
             )
+            running = asyncio.get_running_loop().create_task(worker.async_run())
             try:
-                await worker.async_run()
+                await asyncio.wait({running})
+                running.result()
             except (RedisError, OSError, TimeoutError) as error:
                 self._state = "down"
                 log.info("arq worker ended", extra={"detail": str(error)})
             except Exception:
                 log.exception("arq worker failed")
             finally:
+                while not running.done():
+                    # arq's polling may lose a cancellation, and would keep this process from ending: insist.
+                    running.cancel()
+                    await asyncio.wait({running}, timeout=0.1)
                 try:
                     await asyncio.wait_for(pool.aclose(), SOCKET_TIMEOUT)
                 except (RedisError, OSError, TimeoutError):
