@@ -96,6 +96,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, works: bool) ->
         made = await engine.database.transact(keys.ensure_first_key, settings.admin_key, engine.clock.micros())
         if made is not None:
             click.echo(f"The first API key, shown this once: {made}")
+        await engine.warm()
         module, _, name = API.partition(":")
         app = getattr(import_module(module), name)(engine)
         server = _Server(

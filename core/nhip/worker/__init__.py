@@ -10,6 +10,7 @@ from nhip.settings import Settings
 async def run_worker(settings: Settings) -> None:
     """Execute steps until SIGTERM or SIGINT, then finish what is in flight."""
     engine = await Engine.start(settings)
+    await engine.warm()
     working = engine.work()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
