@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import aiohttp
+
+RETRIES: Final = (0.2, 0.5, 1, 2, 4, 8, 16)
 
 
 class Pusher:
@@ -14,7 +17,7 @@ class Pusher:
     """
 
     def __init__(
-        self, sign: Callable[[bytes], Mapping[str, str]] | None = None, retries: tuple[float, ...] = (0.2, 0.5, 1, 2, 4)
+        self, sign: Callable[[bytes], Mapping[str, str]] | None = None, retries: tuple[float, ...] = RETRIES
     ) -> None:
         self.retries = retries
         self.outcomes: list[int] = []
@@ -60,7 +63,7 @@ class Pusher:
 
     async def _attempt(self, url: str, body: bytes | None, attempt: int) -> int:
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(sock_connect=5, sock_read=15))
         headers: dict[str, str] = {}
         if body is not None:
             headers["Content-Type"] = "application/json"
