@@ -22,8 +22,8 @@ _LOST_SECONDS: Final = 2.0
 """For so long after an outcome became unknown a message may still be on its way to the provider."""
 _PATIENCE_SECONDS: Final = 90.0
 """Without any change for so long, the play has come to a halt."""
-_RECEIPT_SECONDS: Final = 10.0
-"""A stand-in that was not heard repeats a receipt for about 8 seconds."""
+_RECEIPT_SECONDS: Final = 20.0
+"""A stand-in that was not heard repeats a receipt, after 16 seconds at the latest."""
 
 
 class Play:
