@@ -2,8 +2,37 @@
 
 from litestar import Controller
 
+from nhip_admin_api.controllers.access import ApiKeysController, AuditController, WorkspacesController
+from nhip_admin_api.controllers.channels import ChannelsController
+from nhip_admin_api.controllers.contacts import ContactsController
+from nhip_admin_api.controllers.deliveries import DeliveriesController
 from nhip_admin_api.controllers.events import EventsController
+from nhip_admin_api.controllers.hooks import HooksController
+from nhip_admin_api.controllers.metrics import MetricsController
+from nhip_admin_api.controllers.operations import OperationsController
+from nhip_admin_api.controllers.plugins import PluginsController
+from nhip_admin_api.controllers.records import RecordsController
+from nhip_admin_api.controllers.runs import RunsController
+from nhip_admin_api.controllers.staff import AccountsController, StaffController
+from nhip_admin_api.controllers.templates import TemplatesController
+from nhip_admin_api.controllers.workflows import WorkflowsController
 
 CONTROLLERS: list[type[Controller]] = [
+    AccountsController,
+    ApiKeysController,
+    AuditController,
+    ContactsController,
     EventsController,
+    OperationsController,
+    PluginsController,
+    RecordsController,
+    StaffController,
+    WorkspacesController,
+    ChannelsController,
+    DeliveriesController,
+    HooksController,
+    MetricsController,
+    RunsController,
+    TemplatesController,
+    WorkflowsController,
 ]

@@ -2,7 +2,7 @@
 
 import re
 import secrets as randomness
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +41,10 @@ class ChannelAccounts:
         if stored is None:
             raise NotFound("channel", name)
         return stored
+
+    def page(self, unit: Unit, workspace_id: int, after: str | None, limit: int) -> Sequence[StoredChannel]:
+        """By name, after a name."""
+        return unit.channels.page(workspace_id, after, limit)
 
     def create(self, unit: Unit, workspace_id: int, draft: ChannelDraft, actor: str, now: int) -> StoredChannel:
         """Make an account.

@@ -1,6 +1,6 @@
 """Templates: checked when they are saved, and rendered with real facts for whoever looks before sending."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,10 @@ class Templates:
         if stored is None:
             raise NotFound("template", name)
         return stored
+
+    def page(self, unit: Unit, workspace_id: int, after: str | None, limit: int) -> Sequence[StoredTemplate]:
+        """By name, after a name."""
+        return unit.templates.page(workspace_id, after, limit)
 
     def save(
         self,

@@ -1,6 +1,6 @@
 """Workflows: drafts that admins edit, versions that never change, and which of them may start runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from nhip.catalog import Catalog
@@ -58,6 +58,31 @@ class Workflows:
             raise NotFound("workflow", name)
         return stored
 
+    def page(
+        self, unit: Unit, workspace_id: int, state: str | None, after: str | None, limit: int
+    ) -> Sequence[StoredWorkflow]:
+        """By name, after a name."""
+        return unit.workflows.page(workspace_id, state, after, limit)
+
+    def show(self, unit: Unit, workspace_id: int, name: str) -> tuple[StoredWorkflow, StoredVersion | None]:
+        """A workflow and its published version.
+
+        Raises:
+            NotFound: there is none.
+        """
+        stored = self.find(unit, workspace_id, name)
+        return stored, self.published(unit, stored)
+
+    def definition(self, unit: Unit, workspace_id: int, name: str, number: int | None) -> dict[str, Any]:
+        """The definition of a version, or of the draft.
+
+        Raises:
+            NotFound: there is no such workflow or version.
+        """
+        if number is None:
+            return self.find(unit, workspace_id, name).draft
+        return self.version(unit, workspace_id, name, number).definition
+
     def create(self, unit: Unit, workspace_id: int, raw: Mapping[str, Any], actor: str, now: int) -> StoredWorkflow:
         """Make a workflow with its first draft.
 
@@ -81,8 +106,8 @@ class Workflows:
         if_match: str | None,
         actor: str,
         now: int,
-    ) -> tuple[StoredWorkflow, bool]:
-        """Make a workflow, or replace its draft; answers whether it was made. What is published stays published.
+    ) -> tuple[StoredWorkflow, StoredVersion | None, bool]:
+        """Make a workflow, or replace its draft; answers with what is published, and whether it was made.
 
         Raises:
             InvalidInput: the definition is malformed. What it names need not exist yet; publishing asks that.
@@ -92,8 +117,9 @@ class Workflows:
         stored = unit.workflows.find(workspace_id, name, lock=True)
         check_match(stored, if_match)
         if stored is None:
-            return self._insert(unit, workspace_id, definition, actor, now), True
-        return self._replace_draft(unit, stored, definition, actor, now, {}), False
+            return self._insert(unit, workspace_id, definition, actor, now), None, True
+        stored = self._replace_draft(unit, stored, definition, actor, now, {})
+        return stored, self.published(unit, stored), False
 
     def delete(self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int) -> None:
         """Take away a draft that was never published.
@@ -216,6 +242,17 @@ class Workflows:
             return None
         return unit.workflows.version(stored.workspace_id, stored.name, stored.published_version)
 
+    def versions(
+        self, unit: Unit, workspace_id: int, name: str, before: str | None, limit: int
+    ) -> Sequence[StoredVersion]:
+        """The versions of a workflow, the newest first, before a number.
+
+        Raises:
+            NotFound: there is no such workflow.
+        """
+        self.find(unit, workspace_id, name)
+        return unit.workflows.versions(workspace_id, name, int(before) if before is not None else None, limit)
+
     def version(self, unit: Unit, workspace_id: int, name: str, number: int) -> StoredVersion:
         """One version.
 
@@ -230,8 +267,8 @@ class Workflows:
 
     def restore(
         self, unit: Unit, workspace_id: int, name: str, number: int, *, if_match: str | None, actor: str, now: int
-    ) -> StoredWorkflow:
-        """Make an earlier version the draft; nothing is published by it.
+    ) -> tuple[StoredWorkflow, StoredVersion | None]:
+        """Make an earlier version the draft; nothing is published by it. Answers with what is published, too.
 
         Raises:
             NotFound: there is no such workflow or version.
@@ -240,7 +277,8 @@ class Workflows:
         stored = self.find(unit, workspace_id, name, lock=True)
         check_match(stored, if_match)
         definition = self.version(unit, workspace_id, name, number).definition
-        return self._replace_draft(unit, stored, definition, actor, now, {"restored": number})
+        stored = self._replace_draft(unit, stored, definition, actor, now, {"restored": number})
+        return stored, self.published(unit, stored)
 
     # --- states ------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ _RECORD_COLUMNS = [tables.records.c[name] for name in Record.__struct_fields__]
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def _past_runs(workspace_id: int) -> Select[Any]:
+def _past_runs(workspace_id: int) -> Select[*tuple[Any, ...]]:
     return (
         select(*_RUN_COLUMNS)
         .outerjoin_from(_runs, _contacts, _contacts.c.id == _runs.c.contact_id)
@@ -30,7 +30,7 @@ def _past_runs(workspace_id: int) -> Select[Any]:
     )
 
 
-def _past_deliveries(workspace_id: int) -> Select[Any]:
+def _past_deliveries(workspace_id: int) -> Select[*tuple[Any, ...]]:
     return (
         select(*_DELIVERY_COLUMNS)
         .outerjoin_from(_deliveries, _contacts, _contacts.c.id == _deliveries.c.contact_id)

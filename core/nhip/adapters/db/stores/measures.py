@@ -15,17 +15,24 @@ _PENDING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value, DeliverySt
 
 
 def _within(
-    query: Select[Any], workspace_id: int, span: Span, workspace: Column[Any], workflow: Column[Any], time: Column[Any]
-) -> Select[Any]:
+    query: Select[*tuple[Any, ...]],
+    workspace_id: int,
+    span: Span,
+    workspace: Column[Any],
+    workflow: Column[Any],
+    time: Column[Any],
+) -> Select[*tuple[Any, ...]]:
     query = query.where(workspace == workspace_id, time >= span.since, time < span.until)
     return query if span.workflow is None else query.where(workflow == span.workflow)
 
 
-def _runs_within(query: Select[Any], workspace_id: int, span: Span) -> Select[Any]:
+def _runs_within(query: Select[*tuple[Any, ...]], workspace_id: int, span: Span) -> Select[*tuple[Any, ...]]:
     return _within(query, workspace_id, span, _runs.c.workspace_id, _runs.c.workflow, _runs.c.started_at)
 
 
-def _deliveries_within(query: Select[Any], workspace_id: int, span: Span, time: Column[Any]) -> Select[Any]:
+def _deliveries_within(
+    query: Select[*tuple[Any, ...]], workspace_id: int, span: Span, time: Column[Any]
+) -> Select[*tuple[Any, ...]]:
     return _within(query, workspace_id, span, _deliveries.c.workspace_id, _deliveries.c.workflow, time)
 
 
@@ -87,15 +94,14 @@ class SqlMeasures:
             wanted = (ranked.c.many - 1) * share
             between.append(func.max(case((ranked.c.place * 100 <= wanted, ranked.c.took))))
             between.append(func.min(case((ranked.c.place * 100 >= wanted, ranked.c.took))))
-        row = self._connection.execute(select(func.max(ranked.c.many), *between)).one()
-        if not row[0]:
+        count, *bounds = self._connection.execute(select(func.max(ranked.c.many), *between)).one()
+        if not count:
             return Latency(count=0, p50=None, p99=None)
-        return Latency(
-            count=row[0], p50=_between(row[1], row[2], row[0], 0.50), p99=_between(row[3], row[4], row[0], 0.99)
-        )
+        p50, p99 = _between(bounds[0], bounds[1], count, 0.50), _between(bounds[2], bounds[3], count, 0.99)
+        return Latency(count=count, p50=p50, p99=p99)
 
     def series(self, workspace_id: int, span: Span, step: int) -> Sequence[SlotCount]:
-        def slots(name: str, time: Column[Any]) -> Select[Any]:
+        def slots(name: str, time: Column[Any]) -> Select[*tuple[Any, ...]]:
             slot = ((time - span.since) // step).label("slot")
             return select(slot, literal(name).label("name"), func.count().label("count")).group_by(slot)
 

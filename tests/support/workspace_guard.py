@@ -1,0 +1,68 @@
+"""Notices every statement that touches a workspace's rows without naming the workspace."""
+
+import re
+from typing import Any, Final
+
+from sqlalchemy import Engine, event
+
+from nhip.adapters.db import tables
+from tests.support.world import TEST_SQL
+
+_TABLES: Final = "|".join(name for name, table in tables.metadata.tables.items() if "workspace_id" in table.c)
+_TOUCHES: Final = re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+(?:{_TABLES})\b", re.IGNORECASE)
+_NAMES: Final = re.compile(r"""workspace_id"?\s*(?:=|IN\b)""", re.IGNORECASE)
+_INSERTS: Final = re.compile(r"^\s*INSERT INTO \w+ \([^)]*\bworkspace_id\b", re.IGNORECASE)
+
+ALLOWED: Final[dict[str, str]] = {
+    # The work queue serves all workspaces at once; every row it answers names its own.
+    r"^WITH due AS .* UPDATE steps SET state = 'running'": "the claim takes what is due, whosever it is",
+    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'running' AND lease_until <": "expired leases",
+    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'waiting' AND due_at <=": "due waits",
+    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'unknown' AND": "unknown steps",
+    r"^SELECT MIN\(due_at\) FROM steps WHERE state = 'ready'$": "when the queue is due next",
+    # What the queue answered is then reached by the ids it answered.
+    r"^SELECT id, (workspace_id, .*|epoch, state) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
+    r"^UPDATE steps SET \"state\" = .* WHERE .*\"id\" = ": "claimed steps, by their ids",
+    r"^UPDATE runs SET \"state\" = .* WHERE .*\"id\" = ": "the runs of claimed steps, by their ids",
+    r"^SELECT id, workspace_id, .* FROM deliveries WHERE step_id (IN|= ANY)": "the deliveries of claimed steps",
+    r"^UPDATE deliveries SET \"state\" = .* WHERE .*\"id\" = ": "deliveries that this unit has read in their workspace",
+    r"^UPDATE receipts SET \"delivery_id\" = .* WHERE .*\"id\" = ": "receipts that this unit has read there",
+    r"^SELECT d\.id, d\.workspace_id, .* FROM receipts r JOIN deliveries d ON d\.workspace_id = r\.workspace_id": "parked receipts",
+    # An address that is a secret by itself says which workspace is meant.
+    r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
+    r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",
+}
+"""Statements that may do without, each with its reason."""
+
+_ALLOWED: Final = [re.compile(pattern, re.DOTALL) for pattern in ALLOWED]
+
+
+def is_confined(statement: str) -> bool:
+    """Whether a statement names its workspace, needs none, or may do without."""
+    flat = " ".join(statement.split())
+    if flat.startswith(TEST_SQL.strip()) or not _TOUCHES.search(flat):
+        return True
+    if _INSERTS.match(flat.replace('"', "")):
+        return True
+    return bool(_NAMES.search(flat.partition(" WHERE ")[2])) or any(one.search(flat) for one in _ALLOWED)
+
+
+class Guard:
+    """Listens to every engine; `strays` are the statements that are not confined."""
+
+    def __init__(self) -> None:
+        self.strays: set[str] = set()
+        self._seen: set[str] = set()
+
+    def __enter__(self) -> "Guard":
+        event.listen(Engine, "before_cursor_execute", self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(Engine, "before_cursor_execute", self._hear)
+
+    def _hear(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement not in self._seen:
+            self._seen.add(statement)
+            if not is_confined(statement):
+                self.strays.add(" ".join(statement.split()))
