@@ -46,8 +46,8 @@ _PLACES: Final = {
 _PREFIXES: Final = (
     "032", "033", "034", "035", "036", "037", "038", "039", "086", "096", "097", "098",  # Viettel
     "081", "082", "083", "084", "085", "088", "091", "094",  # VinaPhone
-    "070", "076", "077", "078", "079", "089", "093",  # MobiFone, without 090, where the stand-in's special numbers are
-    "052", "056", "058", "092", "059", "099", "087",  # Vietnamobile, Gmobile, Itel
+    "070", "076", "077", "078", "079", "093",  # MobiFone, without 090, where the stand-in's special numbers are
+    "056", "058", "092", "059", "087",  # Vietnamobile, Gmobile, Itel
 )  # fmt: skip
 _REFUSED: Final = ("0900000118", "0900000119", "0900000114", "0900000139")
 """Numbers that the Zalo stand-in refuses: no Zalo account (-118), cannot receive (-119, -114), not willing (-139)."""
