@@ -66,7 +66,7 @@ class Engine:
             catalog, self.versions, self.ingest, self.intake, self.progress, self.receipts, self.renderer, self.clock,
             settle_after=settle_after,
         )  # fmt: skip
-        self.reconcile = Reconcile(catalog, self.progress, self.clock, settle_after=settle_after)
+        self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
         self.executor = Executor(
             database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
@@ -110,6 +110,7 @@ class Engine:
         if self._working is not None:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
+        await self.inbox.drain()
         await self.doorbell.close()
         await self.channels.close()
         await self.http.close()

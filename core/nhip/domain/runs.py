@@ -139,6 +139,7 @@ class RunContext(Struct):
     event_type: str
     event_source: str
     event_source_id: str
+    event_subject: str | None
     event_time_at: int
     event_data: dict[str, Any]
     root_facts: dict[str, Any]

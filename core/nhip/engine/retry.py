@@ -30,7 +30,7 @@ def retry_delay(
     """
     if attempt >= policy.attempts or age >= policy.age:
         return None
-    ceiling = min(policy.cap, policy.base * 2 ** (attempt - 1))
+    ceiling = min(policy.cap, policy.base * (1 << min(max(attempt - 1, 0), 32)))
     delay = max(ceiling * chance, timedelta(milliseconds=50))
     if retry_after is not None:
         delay = max(delay, timedelta(seconds=min(retry_after, 86_400)))

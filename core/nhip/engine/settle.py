@@ -54,9 +54,17 @@ class Attempt(Struct):
     alternatives_left: int
 
 
+def is_deduped(delivery_class: DeliveryClass, dedupe_for: timedelta, age: timedelta) -> bool:
+    """Whether the provider would surely drop a repeated key now, ``age`` after the first attempt with it."""
+    return delivery_class is DeliveryClass.DEDUPES and age < dedupe_for - _DEDUPE_MARGIN
+
+
 def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: float) -> Settlement:
-    """Decide. An ambiguous outcome is repeated only where the provider drops a repeated key, and only as long as it
-    remembers it; everywhere else it becomes ``unknown`` and is never blindly sent again."""
+    """Decide.
+
+    An ambiguous outcome is repeated only where the provider drops a repeated key, and only as long as it remembers it;
+    everywhere else it becomes ``unknown`` and is never blindly sent again.
+    """
     match outcome:
         case Accepted():
             return Settlement(move=Move.DONE, delivery=DeliveryState.ACCEPTED)
@@ -75,10 +83,10 @@ def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: floa
                 move=move,
                 delivery=DeliveryState.FAILED,
                 reason="attempts_exhausted",
-                detail=f"{outcome.code} {outcome.detail}",
+                detail=f"{outcome.code} {outcome.detail}".strip(),
             )
         case Ambiguous():
-            if attempt.delivery_class is DeliveryClass.DEDUPES and attempt.age < attempt.dedupe_for - _DEDUPE_MARGIN:
+            if is_deduped(attempt.delivery_class, attempt.dedupe_for, attempt.age):
                 delay = retry_delay(policy, attempt.number, attempt.age, chance)
                 if delay is not None:
                     return Settlement(

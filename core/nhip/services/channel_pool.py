@@ -50,7 +50,7 @@ class AccountSecrets:
                 return stored
             if await self._storage.transact(self._lock, owner):
                 break
-            await asyncio.sleep(random.uniform(0.1, 0.3))  # noqa: S311  (jitter, not a secret)
+            await asyncio.sleep(random.uniform(0.1, 0.3))
         else:
             raise ActionUnavailable(f"the secrets of {self._name!r} are being renewed elsewhere")
         try:
@@ -103,7 +103,13 @@ class ChannelPool:
     """Makes channel instances when they are first needed, and replaces them when their configuration changes."""
 
     def __init__(
-        self, catalog: Catalog, storage: Storage, vault: SecretVault, http: HttpClient, clock: Clock, public_url: str | None
+        self,
+        catalog: Catalog,
+        storage: Storage,
+        vault: SecretVault,
+        http: HttpClient,
+        clock: Clock,
+        public_url: str | None,
     ) -> None:
         self._catalog = catalog
         self._storage = storage

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,12 +17,12 @@ from nhip.catalog import Catalog
 from nhip.crashpoints import crashpoint
 from nhip.domain.configured import ChannelAccount, Template
 from nhip.domain.customers import Staff
-from nhip.domain.deliveries import RANK, Delivery
+from nhip.domain.deliveries import Delivery
 from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
-from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.messages import (
     Accepted,
+    Content,
     DeliveryClass,
     DeliveryState,
     Message,
@@ -40,12 +40,19 @@ from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
 from nhip.services.local_context import UnitLocalContext
 from nhip.services.matching import Versions
-from nhip.services.progress import Progress, StepChange
+from nhip.services.progress import NOT_COMPILED, Progress, StepChange, encode_output, plain
 from nhip.services.receipts import Receipts
 from nhip.services.run_facts import RunFacts, load_run_facts
 
+if TYPE_CHECKING:
+    from nhip.domain.events import IncomingEvent
+
 log = logging.getLogger("nhip.execute")
 _encode: Final = msgspec.json.Encoder().encode
+_content: Final = msgspec.json.Decoder(Content).decode
+_OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING, DeliveryState.UNKNOWN})
+"""The states of a delivery that nobody has said the end of."""
+_ARRIVED: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED, DeliveryState.READ})
 PARKED_UNTIL: Final = 2**62
 """The due time of a step that a pause holds back: it is freed by the resume, not by the clock."""
 _ADDRESS_FIELDS: Final = {
@@ -102,7 +109,7 @@ class Called(msgspec.Struct, kw_only=True):
 class Execution:
     """The service. Its methods run inside units and have no effect outside them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one for each part that it needs)
         self,
         catalog: Catalog,
         versions: Versions,
@@ -159,6 +166,9 @@ class Execution:
             changes.append(change)
             deliveries.append(delivery)
         mine = self.progress.record(unit, changes, now)
+        for change, delivery in zip(changes, deliveries, strict=True):
+            if change.state is StepState.CANCELLED:
+                delivery.state, delivery.reason = DeliveryState.SUPPRESSED, change.reason
         kept = [delivery for delivery, owned in zip(deliveries, mine, strict=True) if owned]
         accounts = {(r.sending.step.workspace_id, r.sending.account.name): r.sending.account for r in results}
         self.receipts.adopt_parked(unit, accounts, kept)
@@ -181,15 +191,15 @@ class Execution:
         settlement = settle(outcome, attempt, self.policy, self.chance())
         delivery.updated_at = now
         delivery.attempts += 1
-        # A receipt may have come before the answer: a delivery only climbs.
-        if RANK.get(DeliveryState(delivery.state), 9) <= RANK.get(settlement.delivery, 9):
+        # A receipt may have come before the answer: what it said of the message's end stands.
+        if delivery.state in _OPEN:
             delivery.state = settlement.delivery
-            delivery.reason = settlement.reason
-            delivery.detail = settlement.detail[:2000] if settlement.detail else None
-        elif settlement.move is Move.UNKNOWN:
+            delivery.reason = plain(settlement.reason)
+            delivery.detail = plain(settlement.detail)
+        elif delivery.state in _ARRIVED or settlement.move in (Move.UNKNOWN, Move.AGAIN):
             settlement = msgspec.structs.replace(settlement, move=Move.DONE)
         if isinstance(outcome, Accepted):
-            delivery.provider_id = outcome.provider_id or delivery.provider_id
+            delivery.provider_id = plain(outcome.provider_id) or delivery.provider_id
             delivery.accepted_at = delivery.accepted_at or now
             price = outcome.price or sending.account.price
             if price is not None:
@@ -198,12 +208,17 @@ class Execution:
         match settlement.move:
             case Move.DONE:
                 state = StepState.DONE
-                return StepChange(step=step, state=state, outcome=delivery.state, output=output, reason=delivery.reason), delivery
+                reason = delivery.reason
+                return StepChange(
+                    step=step, state=state, outcome=delivery.state, output=output, reason=reason
+                ), delivery
             case Move.AGAIN:
                 delay = int(settlement.delay.total_seconds() * 1_000_000)
                 number = step.attempt if settlement.counts else max(step.attempt - 1, 0)
                 return (
-                    StepChange(step=step, state=StepState.READY, due_at=now + delay, attempt=number, reason=settlement.reason),
+                    StepChange(
+                        step=step, state=StepState.READY, due_at=now + delay, attempt=number, reason=settlement.reason
+                    ),
                     delivery,
                 )
             case Move.FALL_BACK:
@@ -218,7 +233,8 @@ class Execution:
                 )  # fmt: skip
             case Move.DEAD:
                 reason = f"{settlement.reason}: {settlement.detail}" if settlement.detail else settlement.reason
-                return StepChange(step=step, state=StepState.DEAD, outcome="failed", output=output, reason=reason), delivery
+                state = StepState.DEAD
+                return StepChange(step=step, state=state, outcome="failed", output=output, reason=reason), delivery
 
     def record_called(self, unit: Unit, results: Sequence[Called]) -> list[bool]:
         """Record outcomes of remote actions."""
@@ -230,9 +246,8 @@ class Execution:
                 age = timedelta(microseconds=now - step.first_attempt_at)
                 delay = retry_delay(self.policy, step.attempt, age, self.chance(), result.retry_after)
                 if delay is None:
-                    changes.append(
-                        StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=f"attempts_exhausted: {result.reason}")
-                    )
+                    reason = f"attempts_exhausted: {result.reason}"
+                    changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=reason))
                     continue
                 due_at = now + int(delay.total_seconds() * 1_000_000)
                 changes.append(StepChange(step=step, state=StepState.READY, due_at=due_at, reason=result.reason))
@@ -286,25 +301,30 @@ class _Preparation:
         self.new: list[Delivery] = []
         self.repeated: list[Delivery] = []
         self.rates: dict[str, int] = {}
+        self.queued: dict[str, int] = {}
+        self.paused: dict[str, bool] = {}
         self.effects: list[IncomingEvent] = []
 
     def run(self, steps: Sequence[ClaimedStep]) -> None:
         service = self.service
         compiled = service.versions.get(self.unit, self.workspace_id, [step.version_id for step in steps])
+        local = [step.contact_id for step in steps if step.kind == StepKind.LOCAL]
+        if local:
+            # What a local action lays over a contact builds on what is read here.
+            self.unit.customers.lock_contacts(self.workspace_id, local)
         runs = load_run_facts(
             self.unit, service.catalog, service.versions, self.workspace_id, [step.run_id for step in steps]
         )
         messages: list[tuple[ClaimedStep, ProgramNode, RunFacts, MessageRequest]] = []
         for step in steps:
+            if step.run_id not in runs or step.version_id not in compiled:
+                reason = "the run's event is gone" if step.run_id not in runs else NOT_COMPILED
+                self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=reason))
+                continue
             run = runs[step.run_id]
             node = compiled[step.version_id].program.nodes[step.node]
-            if run.context.workflow_state == "paused":
-                self.changes.append(
-                    StepChange(
-                        step=step, state=StepState.WAITING, due_at=PARKED_UNTIL, reason="paused",
-                        attempt=max(step.attempt - 1, 0),
-                    )
-                )  # fmt: skip
+            if run.context.workflow_state == "paused" and self.is_paused(run.context.workflow):
+                self.changes.append(self.untried(step, StepState.WAITING, PARKED_UNTIL, "paused"))
                 continue
             match step.kind:
                 case StepKind.LOCAL:
@@ -324,6 +344,23 @@ class _Preparation:
         if self.changes:
             service.progress.record(self.unit, self.changes, self.now)
 
+    def is_paused(self, workflow: str) -> bool:
+        """Whether a workflow is paused still. A resume that comes meanwhile waits, and then finds the parked step."""
+        if workflow not in self.paused:
+            self.paused[workflow] = self.unit.published.lock_workflow(self.workspace_id, workflow) == "paused"
+        return self.paused[workflow]
+
+    def untried(self, step: ClaimedStep, state: StepState, due_at: int, reason: str) -> StepChange:
+        """Put a step back: this claim was no attempt, and where it was the first, none has begun."""
+        return StepChange(
+            step=step,
+            state=state,
+            due_at=due_at,
+            reason=reason,
+            attempt=max(step.attempt - 1, 0),
+            first_attempt_at=0 if step.first_attempt_at == self.now else None,
+        )
+
     # --- local ------------------------------------------------------------------------------------------------------
 
     def do_local(self, step: ClaimedStep, node: ProgramNode, run: RunFacts) -> StepChange:
@@ -333,7 +370,8 @@ class _Preparation:
         assert isinstance(action, LocalAction)
         context = UnitLocalContext(self.unit, step, run, self.now, service.intake, service.renderer)
         try:
-            output = action.run(context, convert(node.config, action.config_type, "config"))
+            output = dict(action.run(context, convert(node.config, action.config_type, "config")))
+            encode_output(output)
         except (ActionFailed, TemplateError, InvalidInput) as error:
             return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error))
         except Exception as error:  # a plugin's bug stops its own step, and nobody else's
@@ -341,7 +379,7 @@ class _Preparation:
                 raise
             return bug(step, node, error)
         self.effects += context.effects
-        return StepChange(step=step, state=StepState.DONE, outcome="done", output=dict(output))
+        return StepChange(step=step, state=StepState.DONE, outcome="done", output=output)
 
     # --- messages ---------------------------------------------------------------------------------------------------
 
@@ -352,7 +390,7 @@ class _Preparation:
             return action.message(convert(node.alternative(step.alternative), action.config_type, "config"), run.facts)
         except (ActionFailed, InvalidInput) as error:
             self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error)))
-        except Exception as error:  # a plugin's bug stops its own step, and nobody else's
+        except Exception as error:  # noqa: BLE001  (a plugin's bug stops its own step, and nobody else's)
             self.changes.append(bug(step, node, error))
         return None
 
@@ -362,9 +400,12 @@ class _Preparation:
         templates = published.templates(self.workspace_id, list({request.template for *_, request in messages}))
         staff = self.staff([(run, request) for _, _, run, request in messages])
         earlier: dict[str, Delivery] = {}
-        again = [step.id for step, *_ in messages if step.attempt > 1 or step.leases_lost]
+        # Only a step that has an attempt behind it has a delivery of this generation.
+        again = [
+            step.id for step, *_ in messages if step.attempt > 1 or step.leases_lost or step.first_attempt_at < self.now
+        ]
         if again:
-            earlier = {one.idempotency_key: one for one in self.unit.deliveries.of_steps(again)}
+            earlier = {one.idempotency_key: one for one in self.unit.deliveries.of_steps(again, lock=True)}
         for step, node, run, request in messages:
             account, template = channels.get(request.channel), templates.get(request.template)
             left = len(node.fallback) - step.alternative
@@ -395,6 +436,10 @@ class _Preparation:
             return
         key = idempotency_key(self.workspace_id, step.run_id, step.path, step.iteration, step.generation)
         facts = {**run.facts, "data": request.data} if request.data else run.facts
+        before = earlier.get(key)
+        if before is not None:
+            self.send_again(step, before, request, account, left)
+            return
         address = self.address(channel.capabilities.address, request.to, run, staff)
         delivery = Delivery(
             id=new_id(), workspace_id=self.workspace_id, step_id=step.id, run_id=step.run_id,
@@ -411,33 +456,59 @@ class _Preparation:
         try:
             content = service.renderer.render(template.content, facts)
         except TemplateError as error:
-            delivery.detail = str(error)[:2000]
+            delivery.detail = plain(str(error))
             self.not_sent(step, delivery, DeliveryState.FAILED, "template_error", left, dead=True)
             return
-        wait = self.wait_for_rate(account)
-        if wait:
+        if self.is_rate_limited(step, account):
+            return
+        delivery.content = _encode(content).decode()
+        self.new.append(delivery)
+        self.send(step, delivery, content, request, account, left)
+
+    def send_again(
+        self, step: ClaimedStep, delivery: Delivery, request: MessageRequest, account: ChannelAccount, left: int
+    ) -> None:
+        """The stored intent once more: the same words to the same address, as the key is the same.
+
+        A receipt may have said meanwhile what became of an earlier attempt: then that is how it ended.
+        """
+        if delivery.state not in _OPEN:
+            output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
             self.changes.append(
                 StepChange(
-                    step=step, state=StepState.READY, due_at=self.now + wait, attempt=max(step.attempt - 1, 0),
-                    reason="rate_limited",
+                    step=step, state=StepState.DONE, outcome=delivery.state, output=output, reason=delivery.reason
                 )
-            )  # fmt: skip
+            )
             return
-        before = earlier.get(key)
-        if before is not None:
-            before.state, before.updated_at = DeliveryState.SENDING, self.now
-            delivery = before
-            self.repeated.append(before)
-        else:
-            delivery.content = _encode(content).decode()
-            self.new.append(delivery)
+        if self.is_rate_limited(step, account):
+            return
+        delivery.state, delivery.updated_at = DeliveryState.SENDING, self.now
+        self.repeated.append(delivery)
+        self.send(step, delivery, _content(delivery.content), request, account, left)
+
+    def send(
+        self,
+        step: ClaimedStep,
+        delivery: Delivery,
+        content: Content,
+        request: MessageRequest,
+        account: ChannelAccount,
+        left: int,
+    ) -> None:
         message = Message(
-            delivery_id=delivery.id, idempotency_key=key, to=address, content=content,
-            message_class=MessageClass(delivery.message_class), data=request.data,
+            delivery_id=delivery.id, idempotency_key=delivery.idempotency_key, to=delivery.address or "",
+            content=content, message_class=MessageClass(delivery.message_class), data=request.data,
         )  # fmt: skip
         self.claimed.sendings.append(
             Sending(step=step, delivery=delivery, message=message, account=account, alternatives_left=left)
         )
+
+    def is_rate_limited(self, step: ClaimedStep, account: ChannelAccount) -> bool:
+        """Whether the account's rate limit holds this message back; it queues, and nothing counts as an attempt."""
+        wait = self.wait_for_rate(account)
+        if wait:
+            self.changes.append(self.untried(step, StepState.READY, self.now + wait, "rate_limited"))
+        return wait > 0
 
     def not_sent(
         self, step: ClaimedStep, delivery: Delivery, state: DeliveryState, reason: str, left: int, *, dead: bool = False
@@ -450,9 +521,13 @@ class _Preparation:
             self.changes.append(fall_back(step, reason))
         elif dead:
             said = f"{reason}: {delivery.detail}"
-            self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", output=output, reason=said))
+            self.changes.append(
+                StepChange(step=step, state=StepState.DEAD, outcome="failed", output=output, reason=said)
+            )
         else:
-            self.changes.append(StepChange(step=step, state=StepState.DONE, outcome=state, output=output, reason=reason))
+            self.changes.append(
+                StepChange(step=step, state=StepState.DONE, outcome=state, output=output, reason=reason)
+            )
 
     def staff(self, messages: Sequence[tuple[RunFacts, MessageRequest]]) -> Mapping[str, Staff]:
         wanted = set()
@@ -486,6 +561,8 @@ class _Preparation:
         interval = 1_000_000 // account.rate_per_second
         slot = max(self.rates[account.name], self.now - interval)
         if slot > self.now:
-            return slot - self.now + int(interval * self.service.chance())
+            # Those who wait come back one after the other, not all at the next free place.
+            place = self.queued[account.name] = self.queued.get(account.name, -1) + 1
+            return slot - self.now + place * interval + int(interval * self.service.chance())
         self.rates[account.name] = slot + interval
         return 0

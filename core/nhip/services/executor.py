@@ -64,7 +64,7 @@ class Executor:
     ``answer`` is what a ring calls; it returns when nothing more is due. Any number of executors may share a database.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one for each part that it needs)
         self,
         storage: Storage,
         execution: Execution,
@@ -133,7 +133,7 @@ class Executor:
                 await self.drain()
             except StorageUnavailable as error:
                 log.warning("storage unavailable", extra={"detail": error.detail})
-                await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  (jitter, not a secret)
+                await asyncio.sleep(random.uniform(0.2, 1.0))
                 self._work.set()
             except Exception:
                 log.exception("drain failed")
@@ -148,9 +148,7 @@ class Executor:
                 await self._freed.wait()
                 continue
             lease_ends = asyncio.get_running_loop().time() + self._lease / 1_000_000
-            claim = asyncio.ensure_future(
-                self._storage.transact(self._execution.claim, self._owner, free, self._lease)
-            )
+            claim = asyncio.ensure_future(self._storage.transact(self._execution.claim, self._owner, free, self._lease))
             try:
                 claimed = await asyncio.shield(claim)
             except asyncio.CancelledError:
@@ -165,7 +163,8 @@ class Executor:
 
     async def _pace(self) -> None:
         """While much is in flight, let a few milliseconds of work gather: one claim of many costs little more than one
-        claim of few. An idle executor claims at once."""
+        claim of few. An idle executor claims at once.
+        """
         loop = asyncio.get_running_loop()
         wait = self._claimed_at + _PACE_SECONDS - loop.time()
         if wait > 0 and self._in_flight >= _PACE_IN_FLIGHT:
@@ -212,7 +211,7 @@ class Executor:
         account = sendings[0].account
         try:
             channel = self._channels.instance(account)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, nothing was sent)
             outcomes: Sequence[Outcome] = [NotSent(code="channel_unavailable", detail=str(error))] * len(sendings)
         else:
             async with self._channels.limit(account):
@@ -294,7 +293,7 @@ class Executor:
             except StorageUnavailable:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-                await asyncio.sleep(random.uniform(0.05, 0.3))  # noqa: S311  (jitter, not a secret)
+                await asyncio.sleep(random.uniform(0.05, 0.3))
                 continue
             crashpoint("step.recorded")
             stale = len(mine) - sum(mine)
@@ -315,7 +314,7 @@ class Executor:
             except Exception:
                 log.exception("reconcile failed")
             self._work.set()
-            await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
+            await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))
 
     async def reconcile(self) -> None:
         """One pass at once: for tests, and for an operator who does not want to wait."""

@@ -1,13 +1,16 @@
 """The async door to ingest: group commit, crash points, back-pressure, and the ring afterwards."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nhip.crashpoints import crashpoint
-from nhip.domain.errors import Overloaded
 from nhip.domain.events import EventReceipt, IncomingEvent
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.services.group_commit import GroupCommit
 from nhip.services.ingest import Ingest, Submission
+
+if TYPE_CHECKING:
+    from nhip.domain.errors import Overloaded
 
 
 class Inbox:
@@ -37,6 +40,10 @@ class Inbox:
         receipts = await self._group.submit(Submission(workspace_id, events))
         crashpoint("ingest.after_ring")
         return receipts
+
+    async def drain(self) -> None:
+        """Wait until everything submitted so far is committed."""
+        await self._group.drain()
 
     async def _flush(self, submissions: Sequence[Submission]) -> list[list[EventReceipt]]:
         receipts = await self._storage.transact(self._store, submissions)

@@ -6,8 +6,7 @@ opened, so that a local action's effects start further workflows in the very tra
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,13 +16,16 @@ from nhip.domain.events import MAX_DEPTH, Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.runs import RunRow, StepKind, StepRow, StepState
 from nhip.domain.times import format_micros, from_micros, to_micros
-from nhip.engine.advance import Advance, Finish, Perform, Wait, advance
+from nhip.engine.advance import Advance, Finish, Wait, advance
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.definition import Compiled
 from nhip.engine.index import Entry, MatchIndex
 from nhip.engine.snapshots import activity_kind, contact_events, contact_facts, merge, record_events, record_facts
 from nhip.ports import Unit
 from nhip.services.matching import Matcher, Versions
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _encode: Final = msgspec.json.Encoder().encode
 _ADDRESSES: Final = ("phone", "email", "zalo_user_id")
@@ -172,6 +174,7 @@ class _Batch:
         if wanted:
             for contact in store.contacts_by_external_id(self.workspace_id, list(wanted)):
                 self.know(contact)
+        self.lock_addresses(events)
         for field in _ADDRESSES:
             values = {
                 event.contact[field]
@@ -206,6 +209,18 @@ class _Batch:
             named = {account for contact in self.contacts.values() if (account := contact.attributes.get("account"))}
             named |= {event.contact["account"] for event in events if event.contact and event.contact.get("account")}
             self.accounts = store.accounts(self.workspace_id, list(named))
+
+    def lock_addresses(self, events: Sequence[IncomingEvent]) -> None:
+        """Two processes that meet a new person by the same address at once make one contact of them."""
+        addresses = [
+            value
+            for event in events
+            if event.contact and _named(event) not in self.by_external_id
+            for field in _ADDRESSES
+            if (value := event.contact.get(field))
+        ]
+        if addresses:
+            self.unit.customers.lock_addresses(self.workspace_id, addresses)
 
     def know(self, contact: Contact) -> None:
         self.contacts[contact.id] = contact
@@ -271,7 +286,7 @@ class _Batch:
         return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
 
     def find_contact(self, event: IncomingEvent) -> Contact | None:
-        """By external id, then phone, email and Zalo user id; where an event says none of them, by whose its records are.
+        """By external id, then phone, email and Zalo user id; where an event says none, by whose its records are.
 
         A contact found by address that a client already named otherwise is somebody else who shares the address.
         """
@@ -582,13 +597,15 @@ def step_rows(
         )
         for passed in way.passed
     ]  # fmt: skip
-    match way.then:
-        case Perform(node=node):
-            kind, state, due_at = catalog.actions[node.action].effect, StepState.READY, now
-        case Wait(node=node, until=until):
-            kind, state, due_at = StepKind.WAIT, StepState.WAITING, to_micros(until)
-        case Finish():
-            return rows
+    if isinstance(way.then, Finish):
+        return rows
+    node = way.then.node
+    kind: str = StepKind.WAIT
+    state, due_at = StepState.WAITING, now
+    if isinstance(way.then, Wait):
+        due_at = to_micros(way.then.until)
+    else:
+        kind, state = catalog.actions[node.action].effect, StepState.READY
     rows.append(
         StepRow(
             id=new_id(), workspace_id=workspace_id, run_id=run_id, contact_id=contact_id, version_id=version_id,

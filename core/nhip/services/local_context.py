@@ -1,5 +1,6 @@
 """What a local action may do. Its effects are events like any other: they are collected while it runs, and ingested in
-the very unit that records its step, together with those of the other local steps of the batch."""
+the very unit that records its step, together with those of the other local steps of the batch.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

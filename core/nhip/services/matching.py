@@ -1,7 +1,9 @@
 """The published workflows of each workspace, indexed in memory and kept as fresh as the database."""
 
+import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +14,18 @@ from nhip.engine.definition import Compiled, compile_definition
 from nhip.engine.index import Entry, MatchIndex
 from nhip.ports import Unit
 
+log = logging.getLogger("nhip.matching")
+
 _CACHED_VERSIONS: Final = 4096
+
+
+@contextmanager
+def isolated(version: PublishedVersion) -> Iterator[None]:
+    """One workflow that does not compile any more, because a plugin is gone or broken, never stops the others."""
+    try:
+        yield
+    except Exception:
+        log.exception("workflow not compiled", extra={"workflow": version.workflow, "version": version.number})
 
 
 class Versions:
@@ -23,11 +36,15 @@ class Versions:
         self._compiled: OrderedDict[str, tuple[Compiled, int]] = OrderedDict()
 
     def get(self, unit: Unit, workspace_id: int, ids: Sequence[str]) -> Mapping[str, Compiled]:
-        """The compiled versions of these ids, loading those that are not at hand."""
+        """The compiled versions of these ids, loading those that are not at hand.
+
+        One that does not compile any more, because a plugin is gone, is not among them.
+        """
         missing = [one for one in dict.fromkeys(ids) if one not in self._compiled]
         if missing:
             for version in unit.published.versions(workspace_id, missing):
-                self.add(version)
+                with isolated(version):
+                    self.add(version)
         found = {}
         for one in ids:
             compiled = self._compiled.get(one)
@@ -74,10 +91,10 @@ class Matcher:
         newest = unit.published.publish_version(workspace_id)
         if newest != known:
             for name, state, version in unit.published.changed_since(workspace_id, known):
+                index.retire(name)
                 if state == "active" and version is not None:
-                    index.publish(name, self._versions.add(version).entries)
-                else:
-                    index.retire(name)
+                    with isolated(version):
+                        index.publish(name, self._versions.add(version).entries)
             self._known[workspace_id] = newest
             self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
         return index

@@ -8,14 +8,14 @@ from nhip.crashpoints import crashpoint
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.deliveries import RANK, Delivery, ReceiptRow
 from nhip.domain.errors import Conflict, InvalidInput, NotFound
-from nhip.domain.events import IncomingEvent
+from nhip.domain.events import Cause, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState, Inbound, InboundEvent, Receipt, ReceiptStatus
 from nhip.domain.runs import ClaimedStep, StepState
 from nhip.ports import Clock, Unit
 from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
-from nhip.services.progress import Progress, StepChange
+from nhip.services.progress import Progress, StepChange, plain
 
 _STATE = {
     ReceiptStatus.ACCEPTED: DeliveryState.ACCEPTED,
@@ -88,7 +88,7 @@ class Receipts:
         """
         now = self._clock.micros()
         delivery = self._one(unit, workspace_id, delivery_id)
-        if delivery.state in (DeliveryState.UNKNOWN, DeliveryState.SENDING, DeliveryState.DEFERRED, DeliveryState.QUEUED):
+        if DeliveryState(delivery.state) in RANK and RANK[DeliveryState(delivery.state)] < RANK[DeliveryState.ACCEPTED]:
             raise Conflict(f"the delivery is {delivery.state}", state=delivery.state)
         self._reopen(unit, delivery, f"replayed by {actor}", now)
         crashpoint("replay.before_commit")
@@ -118,6 +118,7 @@ class Receipts:
     def _take_receipts(self, unit: Unit, account: ChannelAccount, receipts: Sequence[Receipt], now: int) -> int:
         if not receipts:
             return 0
+        receipts = [_plain(receipt) for receipt in receipts]
         workspace_id, channel = account.workspace_id, account.name
         known = unit.deliveries.known_receipts(workspace_id, channel, [receipt.receipt_id for receipt in receipts])
         fresh = list({receipt.receipt_id: receipt for receipt in receipts if receipt.receipt_id not in known}.values())
@@ -129,7 +130,8 @@ class Receipts:
         by_provider: dict[str | None, Delivery] = {}
         if any(not receipt.idempotency_key or receipt.idempotency_key not in by_key for receipt in fresh) and providers:
             by_provider = {d.provider_id: d for d in unit.deliveries.by_provider_ids(workspace_id, channel, providers)}
-        rows, changed = [], {}
+        rows: list[ReceiptRow] = []
+        changed: dict[str, Delivery] = {}
         for receipt in fresh:
             delivery = by_key.get(receipt.idempotency_key or "") or by_provider.get(receipt.provider_id)
             rows.append(
@@ -157,10 +159,8 @@ class Receipts:
                 return
             delivery.reason = receipt.code or "receipt"
             delivery.detail = receipt.detail
-        elif RANK.get(state, 0) <= RANK.get(before, -1):
-            return
-        elif before in (DeliveryState.FAILED, DeliveryState.REJECTED) and state is DeliveryState.ACCEPTED:
-            return
+        elif RANK[state] <= RANK.get(before, RANK[DeliveryState.ACCEPTED]):
+            return  # what failed by an earlier word may have arrived all the same; but not merely been accepted
         else:
             delivery.reason = None
         delivery.state = state
@@ -187,8 +187,16 @@ class Receipts:
                 "delivery": delivery.id, "channel": delivery.channel, "workflow": delivery.workflow,
                 "template": delivery.template, "reason": delivery.reason,
             },
+            cause=self._cause(unit, delivery),
         )  # fmt: skip
         self._ingest.ingest(unit, account.workspace_id, [event], now)
+
+    def _cause(self, unit: Unit, delivery: Delivery) -> Cause | None:
+        """The run that sent it: a workflow that answers its own messages' receipts is cut like any chain of causes."""
+        if delivery.run_id is None:
+            return None
+        run = unit.runs.contexts(delivery.workspace_id, [delivery.run_id]).get(delivery.run_id)
+        return Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None
 
     def _finish_unknown(self, unit: Unit, deliveries: Sequence[Delivery], now: int) -> None:
         """Steps that waited as ``unknown`` for this word end now, and their runs go on."""
@@ -200,7 +208,7 @@ class Receipts:
             output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
             changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output))
         if changes:
-            self._progress.record(unit, changes, now, check_epoch=False)
+            self._progress.record(unit, changes, now, expected=frozenset({StepState.UNKNOWN}))
 
     def adopt_parked(
         self, unit: Unit, accounts: Mapping[tuple[int, str], ChannelAccount], deliveries: Sequence[Delivery]
@@ -234,7 +242,7 @@ class Receipts:
             incoming.append(
                 IncomingEvent(
                     source=f"channel:{account.name}",
-                    source_id=f"{event.type}.{event.id}",
+                    source_id=plain(f"{event.type}.{event.id}", 300) or "",
                     type=event.type,
                     subject=None,
                     time=None,
@@ -244,3 +252,15 @@ class Receipts:
             )
         if incoming:
             self._ingest.ingest(unit, account.workspace_id, incoming, now)
+
+
+def _plain(receipt: Receipt) -> Receipt:
+    """What a provider says, as every database stores it."""
+    return Receipt(
+        receipt_id=plain(receipt.receipt_id) or "",
+        status=receipt.status,
+        provider_id=plain(receipt.provider_id),
+        idempotency_key=plain(receipt.idempotency_key),
+        code=plain(receipt.code),
+        detail=plain(receipt.detail),
+    )

@@ -5,6 +5,7 @@ All of it is guarded, so any number of copies do no harm, and none of it needs R
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 import msgspec
 
@@ -15,7 +16,6 @@ from nhip.domain.deliveries import Delivery
 from nhip.domain.messages import (
     Accepted,
     Content,
-    DeliveryClass,
     DeliveryState,
     Message,
     MessageClass,
@@ -25,10 +25,17 @@ from nhip.domain.messages import (
 )
 from nhip.domain.runs import ClaimedStep, StepKind, StepState
 from nhip.engine.retry import MAX_LEASES_LOST
+from nhip.engine.settle import is_deduped
 from nhip.ports import Clock, Unit
-from nhip.services.progress import Progress, StepChange
+from nhip.services.progress import Progress, StepChange, plain
+from nhip.services.receipts import Receipts
 
-_LIMIT = 500
+_LIMIT: Final = 500
+_RUNNING: Final = frozenset({StepState.RUNNING})
+_WAITING: Final = frozenset({StepState.WAITING})
+_UNKNOWN: Final = frozenset({StepState.UNKNOWN})
+_PARKED_FOR: Final = 3_600_000_000
+"""Microseconds for which a parked receipt is compared with the deliveries that became known since."""
 
 
 class Reconciled(msgspec.Struct):
@@ -56,8 +63,11 @@ class Question(msgspec.Struct, kw_only=True):
 class Reconcile:
     """The service. Its methods run inside units."""
 
-    def __init__(self, catalog: Catalog, progress: Progress, clock: Clock, *, settle_after: timedelta) -> None:
+    def __init__(
+        self, catalog: Catalog, progress: Progress, receipts: Receipts, clock: Clock, *, settle_after: timedelta
+    ) -> None:
         self._catalog = catalog
+        self._receipts = receipts
         self._progress = progress
         self._clock = clock
         self._settle_after = int(settle_after.total_seconds() * 1_000_000)
@@ -73,33 +83,49 @@ class Reconcile:
             self._free(unit, expired, now)
         if waits:
             done = [StepChange(step=step, state=StepState.DONE, outcome="elapsed") for step in waits]
-            self._progress.record(unit, done, now)
+            self._progress.record(unit, done, now, expected=_WAITING)
         if overdue:
             given_up = [
                 StepChange(step=step, state=StepState.DONE, outcome="unknown", reason="nobody said what became of it")
                 for step in overdue
             ]
-            self._progress.record(unit, given_up, now)
+            self._progress.record(unit, given_up, now, expected=_UNKNOWN)
+        self._adopt_left(unit, now)
         if expired or waits or overdue:
             crashpoint("reconcile.after_write")
         return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue))
 
     def _free(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
-        """Decide about steps whose worker is gone. What may have gone out is not sent again, unless the provider drops
-        a repeated key."""
-        deliveries = {
-            (d.step_id, d.generation): d
-            for d in unit.deliveries.of_steps([step.id for step in steps if step.kind == StepKind.MESSAGE])
-        }
+        """Decide about steps whose worker is gone.
+
+        What may have gone out is not sent again, unless the provider drops a repeated key; what a receipt has told the
+        end of meanwhile is done.
+        """
+        messages = [step.id for step in steps if step.kind == StepKind.MESSAGE]
+        deliveries = {(d.step_id, d.generation): d for d in unit.deliveries.of_steps(messages, lock=True)}
         changes: list[StepChange] = []
         unknown: list[Delivery] = []
         for step in steps:
             lost = step.leases_lost + 1
             delivery = deliveries.get((step.id, step.generation))
-            if step.kind == StepKind.LOCAL or (step.kind == StepKind.MESSAGE and delivery is None):
-                changes.append(self._again(step, lost, now))
-            elif delivery is not None and self._dedupes(delivery, step, now):
-                changes.append(self._again(step, lost, now))
+            if delivery is not None and delivery.state not in (DeliveryState.SENDING, DeliveryState.DEFERRED):
+                output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
+                changes.append(
+                    StepChange(
+                        step=step, state=StepState.DONE, outcome=delivery.state, output=output, reason=delivery.reason,
+                        leases_lost=lost,
+                    )
+                )  # fmt: skip
+            elif (
+                step.kind == StepKind.LOCAL
+                or (step.kind == StepKind.MESSAGE and delivery is None)
+                or (delivery is not None and self._dedupes(delivery, step, now))
+            ):
+                change = self._again(step, lost, now)
+                changes.append(change)
+                if delivery is not None and change.state is StepState.DEAD:
+                    delivery.state, delivery.reason, delivery.updated_at = DeliveryState.UNKNOWN, change.reason, now
+                    unknown.append(delivery)
             else:
                 changes.append(
                     StepChange(
@@ -107,11 +133,28 @@ class Reconcile:
                         leases_lost=lost,
                     )
                 )  # fmt: skip
-                if delivery is not None and delivery.state in (DeliveryState.SENDING, DeliveryState.DEFERRED):
+                if delivery is not None:
                     delivery.state, delivery.reason, delivery.updated_at = DeliveryState.UNKNOWN, "lease_expired", now
                     unknown.append(delivery)
-        self._progress.record(unit, changes, now)
-        unit.deliveries.update(unknown)
+        mine = self._progress.record(unit, changes, now, expected=_RUNNING)
+        freed = {change.step.id for change, owned in zip(changes, mine, strict=True) if owned}
+        unit.deliveries.update([delivery for delivery in unknown if delivery.step_id in freed])
+
+    def _adopt_left(self, unit: Unit, now: int) -> None:
+        """Receipts that were parked in the very moment in which their delivery became known, so that neither saw the
+        other.
+        """
+        left = unit.deliveries.left_parked(now - _PARKED_FOR, _LIMIT)
+        by_workspace: dict[int, list[str]] = {}
+        for delivery in left:
+            by_workspace.setdefault(delivery.workspace_id, []).append(delivery.id)
+        for workspace_id, ids in by_workspace.items():
+            deliveries = unit.deliveries.by_ids(workspace_id, ids)
+            accounts = unit.published.channels(workspace_id, list({delivery.channel for delivery in deliveries}))
+            known = [delivery for delivery in deliveries if delivery.channel in accounts]
+            by_key = {(workspace_id, name): account for name, account in accounts.items()}
+            self._receipts.adopt_parked(unit, by_key, known)
+            unit.deliveries.update(known)
 
     def _again(self, step: ClaimedStep, lost: int, now: int) -> StepChange:
         if lost >= MAX_LEASES_LOST:
@@ -120,9 +163,10 @@ class Reconcile:
 
     def _dedupes(self, delivery: Delivery, step: ClaimedStep, now: int) -> bool:
         channel = self._catalog.channels.get(delivery.channel_type)
-        if channel is None or channel.delivery_class is not DeliveryClass.DEDUPES:
+        if channel is None:
             return False
-        return now - step.first_attempt_at < channel.dedupe_seconds * 1_000_000
+        age = timedelta(microseconds=now - step.first_attempt_at)
+        return is_deduped(channel.delivery_class, timedelta(seconds=channel.dedupe_seconds), age)
 
     # --- asking providers -------------------------------------------------------------------------------------------
 
@@ -151,17 +195,27 @@ class Reconcile:
         return found
 
     def answer(self, unit: Unit, answers: Sequence[tuple[Question, Outcome | None]]) -> int:
-        """Write down what providers said of unknown deliveries: accepted ends the step; an authoritative no, or the word
-        that it never arrived, lets it be tried again under a new or the same key."""
+        """Write down what providers said of unknown deliveries.
+
+        Accepted or refused ends the step; the word that it never arrived lets it be tried again under the same key.
+        """
         now = self._clock.micros()
+        by_workspace: dict[int, list[str]] = {}
+        for question, _ in answers:
+            by_workspace.setdefault(question.delivery.workspace_id, []).append(question.delivery.id)
+        stored: dict[str, Delivery] = {}
+        for workspace_id, ids in by_workspace.items():
+            stored |= {delivery.id: delivery for delivery in unit.deliveries.by_ids(workspace_id, ids)}
         changes: list[StepChange] = []
         deliveries: list[Delivery] = []
         for question, outcome in answers:
-            step, delivery = question.step, question.delivery
+            step, delivery = question.step, stored.get(question.delivery.id)
+            if delivery is None or delivery.state != DeliveryState.UNKNOWN:
+                continue  # somebody else was faster
             match outcome:
                 case Accepted():
                     delivery.state, delivery.reason = DeliveryState.ACCEPTED, None
-                    delivery.provider_id = outcome.provider_id or delivery.provider_id
+                    delivery.provider_id = plain(outcome.provider_id) or delivery.provider_id
                     delivery.accepted_at = delivery.accepted_at or now
                     output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
                     changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output))
@@ -170,14 +224,15 @@ class Reconcile:
                     changes.append(StepChange(step=step, state=StepState.READY, due_at=now, reason="never_arrived"))
                 case Rejected():
                     delivery.state, delivery.reason = DeliveryState.REJECTED, outcome.reason
-                    changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, reason=outcome.reason))
+                    delivery.detail = plain(f"{outcome.code} {outcome.detail}".strip())
+                    changes.append(
+                        StepChange(step=step, state=StepState.DONE, outcome=delivery.state, reason=outcome.reason)
+                    )
                 case _:
                     continue
             delivery.updated_at = now
             deliveries.append(delivery)
         if changes:
-            mine = self._progress.record(unit, changes, now)
+            mine = self._progress.record(unit, changes, now, expected=_UNKNOWN)
             unit.deliveries.update([d for d, owned in zip(deliveries, mine, strict=True) if owned])
         return len(changes)
-
-

@@ -57,7 +57,8 @@ def load_run_facts(
                 facts["account"] = account
         facts["event"] = {
             "id": context.event_id, "source": context.event_source, "source_id": context.event_source_id,
-            "type": context.event_type, "time": format_micros(context.event_time_at), "data": context.event_data,
+            "type": context.event_type, "subject": context.event_subject,
+            "time": format_micros(context.event_time_at), "data": context.event_data,
         }  # fmt: skip
         facts["run"] = {
             "id": context.id, "workflow": context.workflow, "version": context.version,

@@ -135,7 +135,11 @@ class Database:
             connect_args={
                 "timeout": 5,
                 "command_timeout": 30,
-                "server_settings": {"application_name": "nhip", "idle_in_transaction_session_timeout": "30000", "jit": "off"},
+                "server_settings": {
+                    "application_name": "nhip",
+                    "idle_in_transaction_session_timeout": "30000",
+                    "jit": "off",
+                },
             },
         )
         return cls(url, None, engine)
@@ -158,7 +162,7 @@ class Database:
             except (Conflict, DBAPIError, sqlite3.Error, PoolTimeout, OSError, TimeoutError) as error:
                 if attempt == _RETRIES or not _is_retryable(error):
                     raise _translated(error) from error
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("unreachable")
 
     async def _write(
@@ -166,7 +170,8 @@ class Database:
     ) -> T:
         """One unit on SQLite. What may block (taking the write lock, reaching the disk) runs on the writer thread and
         holds no interpreter lock; the work itself runs here, because two threads that both run Python and SQLite in
-        turn spend most of their time handing the interpreter lock to each other."""
+        turn spend most of their time handing the interpreter lock to each other.
+        """
         loop = asyncio.get_running_loop()
         async with self._turn:
             beginning = loop.run_in_executor(self._thread, _begin, writer)
@@ -201,8 +206,8 @@ class Database:
                     finally:
                         await connection.rollback()
             except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
-                # After a restart of the server each pooled connection is dead once; SQLAlchemy drops them all at the first.
-                if attempt == 2 or not getattr(error, "connection_invalidated", False):  # noqa: PLR2004
+                # After a restart of the server each pooled connection is dead once; the first one drops all.
+                if attempt == 2 or not getattr(error, "connection_invalidated", False):
                     raise _translated(error) from error
         raise AssertionError("unreachable")
 

@@ -29,7 +29,7 @@ class Statement:
     The text stays the same whatever the list's length, so both databases prepare it once.
 
     Where rows are found by their id, the workspace stands as ``+workspace_id = :workspace_id``: it is checked all the
-    same, but SQLite's planner may not choose an index that begins with it over the primary key, which it otherwise does.
+    same, but SQLite's planner may not choose an index that begins with it over the primary key, as it otherwise does.
     """
 
     __slots__ = ("_postgres", "_postgres_names", "_sqlite", "_sqlite_names")
@@ -81,7 +81,8 @@ class Statement:
 
 def _sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection, where the unit runs on the writer: SQLAlchemy keeps its transaction, and a statement
-    through it would cost four times what SQLite takes for it."""
+    through it would cost four times what SQLite takes for it.
+    """
     driver = connection.connection.driver_connection
     return driver if isinstance(driver, sqlite3.Connection) else None
 
@@ -97,8 +98,8 @@ def _many(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) ->
 class BulkInsert:
     """Insert many rows (tuples in the order of ``columns``) with one statement.
 
-    ``conflict``: ``None`` lets a duplicate raise; ``()`` does nothing on any; a tuple of column names is the conflicting
-    key, and then the ``update`` columns (or expressions) are set from the new row. Rows of one call never repeat a key.
+    ``conflict``: ``None`` lets a duplicate raise; ``()`` does nothing on any; a tuple of column names is the
+    conflicting key, and then the ``update`` columns (or expressions) are set from the new row. Rows of one call never repeat a key.
     """
 
     __slots__ = ("_postgres", "_sqlite", "columns")

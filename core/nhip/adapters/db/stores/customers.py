@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from nhip.adapters.db import tables
 from nhip.adapters.db.statements import BulkInsert, BulkUpdate, Statement
@@ -14,7 +14,10 @@ from nhip.domain.errors import Conflict
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
-_CONTACT = "SELECT id, external_id, attributes, score, revision, created_at, updated_at FROM contacts WHERE workspace_id = :workspace_id AND "
+_CONTACT = (
+    "SELECT id, external_id, attributes, score, revision, created_at, updated_at FROM contacts"
+    " WHERE workspace_id = :workspace_id AND "
+)
 _CONTACTS_BY_ID = Statement(_CONTACT.replace("WHERE workspace_id", "WHERE +workspace_id") + "{id in ids}")
 _CONTACTS_BY_EXTERNAL_ID = Statement(_CONTACT + "{external_id in external_ids}")
 _CONTACTS_BY_PHONE = Statement(_CONTACT + "{phone in values}")
@@ -23,6 +26,7 @@ _CONTACTS_BY_ZALO = Statement(_CONTACT + "{zalo_user_id in values}")
 _LOCK_CONTACTS = Statement(
     "SELECT id FROM contacts WHERE workspace_id = :workspace_id AND {id in ids} ORDER BY id", lock=True
 )
+_LOCK_ADDRESS = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:address, 0))")
 _INSERT_CONTACTS = BulkInsert(
     tables.contacts,
     ("id", "workspace_id", "external_id", "phone", "email", "zalo_user_id", "lifecycle", "status", "owner", "score",
@@ -34,7 +38,10 @@ _UPDATE_CONTACTS = BulkUpdate(
      "updated_at"),
     key=("id", "workspace_id", "revision"),
 )  # fmt: skip
-_RECORD = "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at FROM records WHERE workspace_id = :workspace_id AND "
+_RECORD = (
+    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at FROM records"
+    " WHERE workspace_id = :workspace_id AND "
+)
 _RECORDS = Statement(_RECORD + "type = :type AND {external_id in external_ids}")
 _ACCOUNTS = Statement(
     "SELECT external_id, attributes FROM accounts WHERE workspace_id = :workspace_id AND {external_id in external_ids}"
@@ -66,14 +73,14 @@ _BUMP = BulkInsert(
 )
 
 
-def _contact(row: Row[Any]) -> Contact:
+def _contact(row: Any) -> Contact:
     return Contact(
         id=row[0], external_id=row[1], attributes=_decode(row[2]), score=row[3], revision=row[4], created_at=row[5],
         updated_at=row[6],
     )  # fmt: skip
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Any) -> Record:
     return Record(
         id=row[0], type=row[1], external_id=row[2], contact_id=row[3], attributes=_decode(row[4]), as_of=row[5],
         revision=row[6], created_at=row[7], updated_at=row[8],
@@ -87,7 +94,9 @@ class SqlCustomers:
         self._connection = connection
 
     def contacts(self, workspace_id: int, ids: Sequence[str]) -> list[Contact]:
-        return [_contact(row) for row in _CONTACTS_BY_ID.run(self._connection, workspace_id=workspace_id, ids=list(ids))]
+        return [
+            _contact(row) for row in _CONTACTS_BY_ID.run(self._connection, workspace_id=workspace_id, ids=list(ids))
+        ]
 
     def contacts_by_external_id(self, workspace_id: int, external_ids: Sequence[str]) -> list[Contact]:
         rows = _CONTACTS_BY_EXTERNAL_ID.run(
@@ -99,6 +108,12 @@ class SqlCustomers:
         statement = {"phone": _CONTACTS_BY_PHONE, "email": _CONTACTS_BY_EMAIL, "zalo_user_id": _CONTACTS_BY_ZALO}[field]
         rows = statement.run(self._connection, workspace_id=workspace_id, values=list(values))
         return sorted((_contact(row) for row in rows), key=lambda contact: contact.id)
+
+    def lock_addresses(self, workspace_id: int, addresses: Sequence[str]) -> None:
+        if self._connection.dialect.name == "sqlite":
+            return  # the one writer holds everything
+        for address in sorted(set(addresses)):
+            _LOCK_ADDRESS.run(self._connection, address=f"nhip:{workspace_id}:{address}")
 
     def lock_contacts(self, workspace_id: int, ids: Sequence[str]) -> None:
         _LOCK_CONTACTS.run(self._connection, workspace_id=workspace_id, ids=sorted(ids))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from nhip.adapters.db import tables
 from nhip.adapters.db.statements import BulkInsert, Statement
@@ -34,7 +34,7 @@ class SqlEvents:
         self._connection = connection
 
     def find(self, workspace_id: int, source: str, source_ids: Sequence[str]) -> dict[str, str]:
-        rows: Sequence[Row[Any]] = _FIND.run(
+        rows: Sequence[Any] = _FIND.run(
             self._connection, workspace_id=workspace_id, source=source, source_ids=list(source_ids)
         )
         return {row[2]: row[0] for row in rows}

@@ -37,20 +37,19 @@ _DUE: Final = (
     " ORDER BY s.due_at LIMIT :limit"
 )
 _ONE_PER_CONTACT: Final = (
-    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY contact_id ORDER BY due_at, id) AS place FROM due) AS ranked"
-    " WHERE place = 1"
+    "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY contact_id ORDER BY due_at, id) AS place FROM due)"
+    " AS ranked WHERE place = 1"
 )
-_CLAIM_SQLITE = Statement(
-    f"WITH due AS ({_DUE}) {_CLAIM_SET} WHERE id IN ({_ONE_PER_CONTACT}) RETURNING {_CLAIMED}"  # noqa: S608
-)
+_CLAIM_SQLITE = Statement(f"WITH due AS ({_DUE}) {_CLAIM_SET} WHERE id IN ({_ONE_PER_CONTACT}) RETURNING {_CLAIMED}")
 _CLAIM_POSTGRES = Statement(
-    f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED) {_CLAIM_SET}"  # noqa: S608
+    f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED) {_CLAIM_SET}"
     f" WHERE id IN ({_ONE_PER_CONTACT}) AND state = 'ready' RETURNING {_CLAIMED}"
 )
 _LOCK_STEPS = Statement("SELECT id, epoch, state FROM steps WHERE {id in ids} ORDER BY id", lock=True)
 _CONTEXTS = Statement(
     "SELECT r.id, r.workflow, w.state, r.version_id, r.version, r.trigger_id, r.contact_id, r.state, r.started_at,"
-    " r.depth, r.event_received_at, r.event_id, r.root_event_id, e.type, e.source, e.source_id, e.time_at, e.data, o.facts"
+    " r.depth, r.event_received_at, r.event_id, r.root_event_id, e.type, e.source, e.source_id, e.subject, e.time_at,"
+    " e.data, o.facts"
     " FROM runs r JOIN events e ON e.id = r.event_id JOIN events o ON o.id = r.root_event_id"
     " LEFT JOIN workflows w ON w.workspace_id = r.workspace_id AND w.name = r.workflow"
     " WHERE {r.id in ids} AND +r.workspace_id = :workspace_id"
@@ -80,12 +79,16 @@ _RESUME = Statement(
     " (SELECT id FROM workflow_versions WHERE workspace_id = :workspace_id AND workflow = :workflow)"
 )
 _REOPEN = Statement(
-    "UPDATE steps SET state = 'ready', epoch = epoch + 1, due_at = :now, generation = :generation, attempt = 0, first_attempt_at = NULL,"
-    " outcome = NULL, output = NULL, finished_at = NULL, reason = :reason WHERE workspace_id = :workspace_id AND id = :step_id"
+    "UPDATE steps SET state = 'ready', epoch = epoch + 1, due_at = :now, generation = :generation, attempt = 0,"
+    " first_attempt_at = NULL, outcome = NULL, output = NULL, finished_at = NULL, reason = :reason"
+    " WHERE workspace_id = :workspace_id AND id = :step_id"
 )
 _CANCEL_STEPS = Statement(
     "UPDATE steps SET state = 'cancelled', reason = :reason, finished_at = :now WHERE workspace_id = :workspace_id"
     " AND run_id = :run_id AND state IN ('ready', 'waiting')"
+)
+_FURTHEST = Statement(
+    "SELECT run_id, MAX(node) FROM steps WHERE workspace_id = :workspace_id AND {run_id in run_ids} GROUP BY run_id"
 )
 _STATES = Statement("SELECT id, state FROM runs WHERE {id in ids} AND +workspace_id = :workspace_id")
 _LAST_ENTRY = Statement(
@@ -118,9 +121,11 @@ class SqlRuns:
     def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
         return {row[0]: row[1] for row in _STATES.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))}
 
-    def last_entries(
-        self, workspace_id: int, workflow: str, contact_ids: Sequence[str]
-    ) -> dict[str, tuple[int, int]]:
+    def furthest_nodes(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        rows = _FURTHEST.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
+        return {row[0]: row[1] for row in rows}
+
+    def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         rows = _LAST_ENTRY.run(
             self._connection, workspace_id=workspace_id, workflow=workflow, contact_ids=list(contact_ids)
         )
@@ -154,8 +159,8 @@ class SqlRuns:
                 id=row[0], workflow=row[1], workflow_state=row[2] or "", version_id=row[3], version=row[4],
                 trigger_id=row[5], contact_id=row[6], state=row[7], started_at=row[8], depth=row[9],
                 event_received_at=row[10], event_id=row[11], root_event_id=row[12], event_type=row[13],
-                event_source=row[14], event_source_id=row[15], event_time_at=row[16], event_data=_decode(row[17]),
-                root_facts=_decode(row[18]) if row[18] else {},
+                event_source=row[14], event_source_id=row[15], event_subject=row[16], event_time_at=row[17],
+                event_data=_decode(row[18]), root_facts=_decode(row[19]) if row[19] else {},
             )  # fmt: skip
         return found
 
@@ -177,7 +182,8 @@ class SqlRuns:
 
     def next_due(self) -> int | None:
         rows = _NEXT_DUE.run(self._connection)
-        return rows[0][0]
+        due_at: int | None = rows[0][0]
+        return due_at
 
     def resume(self, workspace_id: int, workflow: str, now: int) -> int:
         return _RESUME.execute(self._connection, workspace_id=workspace_id, workflow=workflow, now=now)
@@ -188,6 +194,4 @@ class SqlRuns:
         )
 
     def cancel_steps(self, workspace_id: int, run_id: str, reason: str, now: int) -> int:
-        return _CANCEL_STEPS.execute(
-            self._connection, workspace_id=workspace_id, run_id=run_id, reason=reason, now=now
-        )
+        return _CANCEL_STEPS.execute(self._connection, workspace_id=workspace_id, run_id=run_id, reason=reason, now=now)

@@ -31,7 +31,8 @@ class SqlSecrets:
 
     def lock(self, workspace_id: int, name: str, owner: str, now: int, until: int) -> bool:
         return (
-            _LOCK.execute(self._connection, workspace_id=workspace_id, name=name, owner=owner, now=now, until=until) == 1
+            _LOCK.execute(self._connection, workspace_id=workspace_id, name=name, owner=owner, now=now, until=until)
+            == 1
         )
 
     def save(self, workspace_id: int, name: str, sealed: str, owner: str, now: int) -> bool:

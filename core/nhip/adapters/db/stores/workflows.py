@@ -35,7 +35,10 @@ _TEMPLATES = Statement(
     "SELECT name, channel_type, message_class, content, revision FROM templates"
     " WHERE workspace_id = :workspace_id AND {name in names}"
 )
-_LOCK_RATE = Statement("SELECT next_free_at FROM channels WHERE workspace_id = :workspace_id AND name = :name", lock=True)
+_LOCK_WORKFLOW = Statement("SELECT state FROM workflows WHERE workspace_id = :workspace_id AND name = :name", lock=True)
+_LOCK_RATE = Statement(
+    "SELECT next_free_at FROM channels WHERE workspace_id = :workspace_id AND name = :name", lock=True
+)
 _SET_RATE = Statement(
     "UPDATE channels SET next_free_at = :next_free_at WHERE workspace_id = :workspace_id AND name = :name"
 )
@@ -87,10 +90,18 @@ class SqlPublished:
     def templates(self, workspace_id: int, names: Sequence[str]) -> dict[str, Template]:
         return {
             row[0]: Template(
-                name=row[0], channel_type=row[1], message_class=MessageClass(row[2]), content=_content(row[3]), revision=row[4]
+                name=row[0],
+                channel_type=row[1],
+                message_class=MessageClass(row[2]),
+                content=_content(row[3]),
+                revision=row[4],
             )
             for row in _TEMPLATES.run(self._connection, workspace_id=workspace_id, names=list(names))
         }
+
+    def lock_workflow(self, workspace_id: int, workflow: str) -> str:
+        rows = _LOCK_WORKFLOW.run(self._connection, workspace_id=workspace_id, name=workflow)
+        return str(rows[0][0]) if rows else ""
 
     def lock_rate(self, workspace_id: int, channel: str) -> int:
         rows = _LOCK_RATE.run(self._connection, workspace_id=workspace_id, name=channel)
