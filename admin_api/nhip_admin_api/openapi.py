@@ -5,7 +5,8 @@ handler has to say so itself and none can forget.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from litestar import Litestar, Response, Router
 from litestar.exceptions import NotFoundException
@@ -101,10 +102,18 @@ def _complete(operation: Operation, route: HTTPRoute, method: str, handler: HTTP
         statuses |= {408, 413, 415, 422}
     if method in ("POST", "PUT", "PATCH", "DELETE"):
         statuses.add(409)
-    if any(isinstance(one, Parameter) and one.name.lower() == "if-match" for one in operation.parameters or []):
+    if route.path.startswith("/hooks/"):
+        statuses |= {401, 413}
+    is_tagged = any(isinstance(one, Parameter) and one.name.lower() == "if-match" for one in operation.parameters or [])
+    if is_tagged:
         statuses.add(412)
     responses = operation.responses = dict(operation.responses or {})
     responses.pop("500", None)
+    if is_tagged and method == "PUT":
+        # What is put where nothing was is made.
+        responses["201"] = replace(
+            cast(OpenAPIResponse, responses["200"]), description="Made; `Location` has its address"
+        )
     for status in sorted(statuses):
         responses[str(status)] = _problem_response(status)
     if method == "POST" and route.path.startswith("/v1/"):
