@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from nhip.adapters.secrets import Vault
 from nhip.testing.standins.webhook import WebhookStandIn
 from nhip.testing.standins.zalo import ZaloStandIn
 from tests.support.api import Api, expect, open_api
@@ -155,3 +156,11 @@ async def test_what_changed_is_written_down_without_secrets(api: Api) -> None:
     )
     assert [entry.action for entry in entries] == ["channel.change", "channel.create"]
     assert entries[0].detail == {"changed": ["secrets"]}
+
+
+async def test_lost_secrets_are_not_set_and_can_be_set_anew(api: Api) -> None:
+    await api.post("/v1/channels", ZNS, 201)
+    api.engine.vault = Vault(["another key that opens nothing of this"])
+    assert (await api.get("/v1/channels/zns-main"))["secrets_set"] == []
+    changed = expect(await api.request("PATCH", "/v1/channels/zns-main", {"secrets": {"app_secret": "neu"}}), 200)
+    assert changed["secrets_set"] == ["app_secret"]

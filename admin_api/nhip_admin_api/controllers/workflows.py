@@ -197,7 +197,9 @@ class WorkflowsController(Controller):
             now=engine.clock.micros(),
         )
         engine.doorbell.ring()
-        return PublishAnswer.of(published)
+        number = published.version.number
+        left = await engine.database.read(workflows.left_behind, principal.workspace_id, name, number)
+        return PublishAnswer.of(published, left)
 
     @get("/{name:str}/versions", guards=[requires("workflows:read")], summary="List versions, the newest first")
     async def list_versions(

@@ -1,5 +1,6 @@
 """Workflows and versions, as they are shown, published and tried out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -91,7 +92,7 @@ class PublishAnswer(msgspec.Struct, frozen=True, kw_only=True):
     running: list[Standing]
 
     @classmethod
-    def of(cls, published: Published) -> Self:
+    def of(cls, published: Published, left_behind: Sequence[StandingRuns]) -> Self:
         """Show what was done."""
         return cls(
             name=published.workflow.name,
@@ -100,7 +101,7 @@ class PublishAnswer(msgspec.Struct, frozen=True, kw_only=True):
             created=published.created,
             published_at=moment(published.version.published_at),
             warnings=published.warnings,
-            running=[Standing.of(one) for one in published.standing],
+            running=[Standing.of(one) for one in left_behind],
         )
 
 

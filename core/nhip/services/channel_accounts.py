@@ -94,18 +94,14 @@ class ChannelAccounts:
         Raises:
             NotFound, InvalidInput: as :meth:`find` and :meth:`create`.
             StaleRevision: ``if_match`` does not hold.
-            Conflict: the stored secrets cannot be opened, so nothing can be laid over them.
         """
         stored = self.find(unit, workspace_id, name, lock=True)
         check_match(stored, if_match)
-        config, secrets = stored.config, self._vault.open(workspace_id, name, stored.secrets)
-        if isinstance(change.config, dict):
-            config = _merged(config, change.config)
-        if isinstance(change.secrets, dict):
-            secrets = _merged(secrets, change.secrets)
+        config = _merged(stored.config, change.config) if isinstance(change.config, dict) else stored.config
+        secrets = _merged(self._opened(stored), change.secrets) if isinstance(change.secrets, dict) else None
         self._check(stored.type, config, secrets)
         stored.config = config
-        if change.secrets is not msgspec.UNSET:
+        if secrets is not None:
             stored.secrets = self._vault.seal(workspace_id, name, secrets)
             stored.secrets_revision += 1
             unit.channels.end_renewal(workspace_id, name)
@@ -136,22 +132,26 @@ class ChannelAccounts:
 
     def secrets_set(self, stored: StoredChannel) -> list[str]:
         """The names of the secrets that an account has; never their values."""
-        opened = self._vault.open(stored.workspace_id, stored.name, stored.secrets)
-        return sorted(name for name, value in opened.items() if value)
+        return sorted(name for name, value in self._opened(stored).items() if value)
 
-    def _check(self, kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any]) -> None:
+    def _opened(self, stored: StoredChannel) -> dict[str, str]:
+        """The secrets of an account; those that open with no key any more are lost, and none are set."""
+        try:
+            return self._vault.open(stored.workspace_id, stored.name, stored.secrets)
+        except Conflict:
+            return {}
+
+    def _check(self, kind: str, config: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> None:
         plugin = self._catalog.channels.get(kind)
         if plugin is None:
             raise invalid("type", "unknown_channel_type", f"no channel plugin of the kind {kind!r}")
         problems: list[Problem] = []
-        for raw, wanted, path in ((config, plugin.config_type, "config"), (secrets, plugin.secrets_type, "secrets")):
-            try:
-                decoded = convert(raw, wanted, path)
-            except InvalidInput as error:
-                problems += error.problems
-            else:
-                if path == "config":
-                    problems += self._unreachable(decoded)
+        try:
+            problems += self._unreachable(convert(config, plugin.config_type, "config"))
+            if secrets is not None:
+                convert(secrets, plugin.secrets_type, "secrets")
+        except InvalidInput as error:
+            problems += error.problems
         if problems:
             raise InvalidInput(problems)
 

@@ -244,6 +244,13 @@ class _OneVersion(Versions):
         return 0
 
 
+class _EveryEvent(MatchIndex):
+    """Listens to everything, so that also what no trigger concerns is judged with its reason."""
+
+    def listens(self, event_type: str) -> bool:
+        return True
+
+
 class _OneWorkflow(Matcher):
     """Judges every trigger of the draft with reasons, and keeps what it found and the facts that it read."""
 
@@ -254,7 +261,7 @@ class _OneWorkflow(Matcher):
         self.tried: list[tuple[TriedTrigger, Mapping[str, Any]]] = []
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
-        return MatchIndex(self._judging)
+        return _EveryEvent(self._judging)
 
     def reads(self, workspace_id: int, prefix: str) -> bool:
         return True
@@ -309,6 +316,7 @@ def _overlay(unit: Unit, record: _Record) -> Unit:
     customers = _Overlay(
         unit.customers,
         lock_contacts=_nothing,
+        lock_addresses=_nothing,
         insert_contacts=_nothing,
         update_contacts=_nothing,
         insert_records=_nothing,

@@ -1,5 +1,7 @@
 """Who still needs a channel account or a template."""
 
+import msgspec
+
 from nhip.catalog import Catalog
 from nhip.domain.errors import Conflict, InvalidInput
 from nhip.engine.definition import compile_definition, references
@@ -13,7 +15,10 @@ def check_unused(unit: Unit, catalog: Catalog, workspace_id: int, kind: str, nam
         Conflict: ``data['workflows']`` names them.
     """
     workflows = set()
+    written = msgspec.json.encode(name)
     for version in unit.published.versions(workspace_id, unit.workflows.versions_in_use(workspace_id)):
+        if written not in msgspec.json.encode(version.definition):
+            continue
         try:
             compiled = compile_definition(version.definition, catalog)
         except InvalidInput:  # a plugin of it is not installed any more, so what it names cannot be told

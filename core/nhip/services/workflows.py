@@ -19,6 +19,9 @@ READ_ONLY: Final = frozenset(
 )
 """What is answered beside a definition, and ignored when it comes back."""
 
+MOST_VERSIONS: Final = 2**31 - 1
+"""What the database can number."""
+
 
 class Published(Struct):
     """What a publish did."""
@@ -28,8 +31,6 @@ class Published(Struct):
     created: bool
     """False where the draft was published already."""
     warnings: tuple[Problem, ...]
-    standing: tuple[StandingRuns, ...]
-    """The runs that end on older versions, by the step they stand on."""
 
 
 class Archived(Struct):
@@ -227,14 +228,12 @@ class Workflows:
             stored.published_version, stored.published_version_id = version.number, version.id
         if created or stored.state != WorkflowState.ACTIVE:
             self._enter(unit, stored, WorkflowState.ACTIVE, actor, "workflow.publish", now)
+        return Published(workflow=stored, version=version, created=created, warnings=checked.warnings)
+
+    def left_behind(self, unit: Unit, workspace_id: int, name: str, number: int) -> list[StandingRuns]:
+        """The runs that end on other versions than this one, by the step they stand on."""
         standing = unit.workflows.standing(workspace_id, name)
-        return Published(
-            workflow=stored,
-            version=version,
-            created=created,
-            warnings=checked.warnings,
-            standing=tuple(one for one in standing if one.version != version.number),
-        )
+        return [one for one in standing if one.version != number]
 
     def published(self, unit: Unit, stored: StoredWorkflow) -> StoredVersion | None:
         """The version that is published, if any is."""
@@ -260,7 +259,7 @@ class Workflows:
             NotFound: there is no such workflow or version.
         """
         self.find(unit, workspace_id, name)
-        version = unit.workflows.version(workspace_id, name, number)
+        version = unit.workflows.version(workspace_id, name, number) if 0 < number <= MOST_VERSIONS else None
         if version is None:
             raise NotFound("version", f"{name} {number}")
         return version

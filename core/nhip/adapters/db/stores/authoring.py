@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, literal, select, u
 from nhip.adapters.db import tables
 from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.ids import new_id
+from nhip.domain.messages import DeliveryState
 from nhip.domain.runs import RunState, StepState
 
 _workflows, _versions, _activations = tables.workflows, tables.workflow_versions, tables.workflow_activations
@@ -174,6 +175,16 @@ class SqlWorkflows:
                 )
                 .values(state=StepState.CANCELLED.value, reason=reason, finished_at=now)
             )
+        deliveries = tables.deliveries
+        self._connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.workspace_id == workspace_id,
+                deliveries.c.workflow == workflow,
+                deliveries.c.state.in_((DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)),
+            )
+            .values(state=DeliveryState.SUPPRESSED.value, reason=reason, updated_at=now)
+        )
         return self._connection.execute(
             update(_runs)
             .where(
