@@ -19,20 +19,27 @@ def merge(current: Mapping[str, Any], snapshot: Mapping[str, Any]) -> tuple[Attr
     previous: Attributes = {}
     for name, value in snapshot.items():
         if name == "custom":
-            old_custom = merged.get("custom") or {}
-            custom, old = merge(old_custom, value or {})
+            custom = dict(merged.get("custom") or {})
+            old: Attributes = {}
+            for key, one in (value or {}).items():
+                _lay(custom, old, key, one)
             if old:
                 merged["custom"] = custom
                 previous["custom"] = old
-            continue
-        old_value = merged.get(name)
-        if old_value != value or type(old_value) is not type(value):
-            previous[name] = old_value
-            if value is None:
-                merged.pop(name, None)
-            else:
-                merged[name] = value
+        else:
+            _lay(merged, previous, name, value)
     return merged, previous
+
+
+def _lay(merged: Attributes, previous: Attributes, name: str, value: Any) -> None:
+    old = merged.get(name)
+    if old == value and type(old) is type(value):
+        return
+    previous[name] = old
+    if value is None:
+        merged.pop(name, None)
+    else:
+        merged[name] = value
 
 
 def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None) -> Attributes:
@@ -105,7 +112,7 @@ def record_events(
 
 
 def activity_kind(event_type: str, record_types: Mapping[str, Any]) -> str | None:
-    """What an event counts as in ``contact.activity``: a record's kind when one is created, else the type's first word."""
+    """What an event counts as in ``contact.activity``: a record's kind when one is created, else its first word."""
     family, _, verb = event_type.partition(".")
     if family in record_types:
         return family if verb == "created" else None
