@@ -18,10 +18,15 @@ from nhip.engine.decoding import problem_of
 from nhip.services.phones import normalise_phone
 
 MAX_NESTING: Final = 32
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f<>(),;:\\\"\[\]]{1,64}@(?=.{3,190}$)[^@\s\x00-\x1f<>(),;:\\\"\[\]]+\.[^@\s.]{2,}")
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
+_EMAIL: Final = re.compile(
+    r"[^@\s\x00-\x1f<>(),;:\\\"\[\]]{1,64}@(?=.{3,190}$)[^@\s\x00-\x1f<>(),;:\\\"\[\]]+\.[^@\s.]{2,}"
+)
+_BRACKETS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""A text or a bracket. A text is taken whole, and to the body's end where nothing closes it: the scan stays linear."""
+_LARGEST_AMOUNT: Final = 10**15
+"""In minor units. Sums of amounts are kept in 64 bits."""
 _RESERVED: Final = frozenset({"nhip"})
-_TYPE: Final = r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}$"
+_TYPE: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_-]+){0,7}")
 
 
 class CloudEvent(msgspec.Struct, kw_only=True):
@@ -85,6 +90,7 @@ class Intake:
     def __init__(self, catalog: Catalog) -> None:
         self._zones = available_timezones()
         self._record_types: dict[str, type[msgspec.Struct]] = {}
+        self._amount_fields = {kind: record_type.amount_field for kind, record_type in catalog.record_types.items()}
         for kind, record_type in catalog.record_types.items():
             self._record_types[kind] = msgspec.defstruct(
                 f"{kind.title()}Snapshot",
@@ -117,7 +123,7 @@ class Intake:
             raise invalid(f"{prefix}data_base64", "bad_value", "send data as JSON")
         if envelope.source in _RESERVED:
             raise invalid(f"{prefix}source", "bad_value", f"the source {envelope.source!r} is the engine's own")
-        if not re.match(_TYPE, envelope.type):
+        if not _TYPE.fullmatch(envelope.type):
             raise invalid(f"{prefix}type", "bad_value", "a type is lower-case words joined by dots: order.updated")
         moment = None
         if envelope.time is not None:
@@ -193,10 +199,16 @@ class Intake:
         except msgspec.ValidationError as error:
             raise InvalidInput([problem_of(error, path)]) from error
         fields = {name: value for name, value in raw.items() if name != "external_id"}
+        money = fields.get(self._amount_fields[kind] or "")
+        if isinstance(money, dict) and abs(money["amount"]) > _LARGEST_AMOUNT:
+            prefix = f"{path}." if path else ""
+            place = f"{prefix}{self._amount_fields[kind]}.amount"
+            raise invalid(place, "bad_value", f"an amount is at most {_LARGEST_AMOUNT} minor units")
         return RecordSnapshot(type=kind, external_id=raw["external_id"], fields=fields)
 
     def silent(self, *, contact: dict[str, Any] | None, records: list[RecordSnapshot]) -> IncomingEvent:
         """A snapshot that is no event by itself, as ``PUT /v1/contacts`` brings it."""
         return IncomingEvent(
-            source="nhip", source_id=new_id(), type="", subject=None, time=None, data={}, contact=contact, records=records
-        )
+            source="nhip", source_id=new_id(), type="", subject=None, time=None, data={}, contact=contact,
+            records=records,
+        )  # fmt: skip
