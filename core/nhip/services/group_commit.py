@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from nhip.domain.errors import Overloaded
+from nhip.domain.errors import Overloaded, StorageUnavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -16,7 +16,8 @@ Answer = TypeVar("Answer")
 class GroupCommit(Generic[Item, Answer]):
     """Collects items and hands them to ``flush`` in groups; each caller gets its own item's answer.
 
-    When a group fails, its items are flushed one by one, so that one bad item fails alone.
+    When a group fails, its items are flushed one by one, so that one bad item fails alone. Only an unavailable storage
+    fails the whole group at once: asking it again for every item would keep them all waiting.
     """
 
     def __init__(
@@ -57,12 +58,17 @@ class GroupCommit(Generic[Item, Answer]):
             await asyncio.shield(self._task)
 
     async def _run(self) -> None:
+        group: list[tuple[Item, int, asyncio.Future[Answer]]] = []
         try:
             while self._waiting:
                 group = self._take()
                 await self._commit(group)
         finally:
             self._task = None
+            abandoned, self._waiting, self._weight = [*group, *self._waiting], [], 0
+            for _, _, future in abandoned:
+                if not future.done():
+                    future.cancel()
 
     def _take(self) -> list[tuple[Item, int, "asyncio.Future[Answer]"]]:
         count, weight = 0, 0
@@ -76,16 +82,16 @@ class GroupCommit(Generic[Item, Answer]):
     async def _commit(self, group: list[tuple[Item, int, "asyncio.Future[Answer]"]]) -> None:
         try:
             answers = await self._flush([item for item, _, _ in group])
-        except asyncio.CancelledError:
-            for _, _, future in group:
-                future.cancel()
-            raise
-        except Exception as error:
-            if len(group) > 1:
+            if len(answers) != len(group):
+                raise RuntimeError(f"{len(answers)} answers to {len(group)} items")
+        except Exception as error:  # noqa: BLE001  (it goes to whoever submitted the item)
+            if len(group) > 1 and not isinstance(error, StorageUnavailable):
                 for one in group:
                     await self._commit([one])
-            elif not group[0][2].done():
-                group[0][2].set_exception(error)
+                return
+            for _, _, future in group:
+                if not future.done():
+                    future.set_exception(error)
         else:
             for (_, _, future), answer in zip(group, answers, strict=True):
                 if not future.done():
