@@ -29,8 +29,8 @@ from nhip.engine.index import Entry
 from nhip.engine.program import Program, compile_steps, walk
 from nhip.plugin_api import Action
 
-NAME: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,99}$")
-_ID: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+NAME: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,99}\Z")
+_ID: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}\Z")
 _FIELDS: Final = frozenset({"name", "title", "triggers", "conditions", "settings", "steps"})
 _SETTINGS: Final = frozenset({"reentry", "mode", "conversion", "exit_when", "holdout_percent"})
 _FORMS: Final = {"action": {"config", "fallback"}, "wait": set[str](), "if": {"then", "else"}, "exit": set[str]()}

@@ -80,7 +80,7 @@ def compile_steps(steps: Sequence[Step]) -> Program:
     after: dict[int, int] = {}
 
     def lay(sequence: Sequence[Step], path: str, follow: list[int]) -> list[int]:
-        """Append ``sequence``; ``follow`` are the loose ends that lead to its first node. Answers its own loose ends."""
+        """Append ``sequence``, to whose first node the loose ends of ``follow`` lead; answers its own loose ends."""
         for position, step in enumerate(sequence):
             number = len(nodes)
             for loose in follow:
