@@ -1,8 +1,8 @@
 """The doorbell: an event inside the process, and arq between processes.
 
 arq carries nothing but "there is work": losing all of Redis costs at most one pass of the reconciler. What is known of
-arq shapes this: it has no socket time-out of its own, so the pool brings one; its worker ends when Redis goes away, so it
-is supervised; its default payload is pickle, so both sides get JSON.
+arq shapes this: it has no socket time-out of its own, so the pool brings one; its worker ends when Redis goes away, so
+it is supervised; its default payload is pickle, so both sides get JSON.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from arq import ArqRedis, Worker, func
 from redis.asyncio import ConnectionPool
@@ -34,6 +34,14 @@ def open_pool(redis_url: str) -> ArqRedis:
         redis_url, socket_timeout=SOCKET_TIMEOUT, socket_connect_timeout=SOCKET_TIMEOUT, health_check_interval=15
     )
     return ArqRedis(pool, job_serializer=_encode, job_deserializer=json.loads, default_queue_name=QUEUE)
+
+
+async def _close(pool: ArqRedis) -> None:
+    """Release the connections, which redis-py leaves open where it was given the pool."""
+    try:
+        await asyncio.wait_for(pool.aclose(close_connection_pool=True), SOCKET_TIMEOUT)
+    except (RedisError, OSError, TimeoutError):
+        log.debug("a dead connection was dropped")
 
 
 class Bell:
@@ -106,7 +114,7 @@ class Bell:
         while True:
             pool = open_pool(self._redis_url)
             worker = Worker(
-                functions=[func(ring, name="ring", keep_result=0, timeout=10, max_tries=1)],
+                functions=[func(cast(Any, ring), name="ring", keep_result=0, timeout=10, max_tries=1)],
                 redis_pool=pool,
                 queue_name=QUEUE,
                 poll_delay=self._poll_seconds,
@@ -130,10 +138,7 @@ class Bell:
                     # arq's polling may lose a cancellation, and would keep this process from ending: insist.
                     running.cancel()
                     await asyncio.wait({running}, timeout=0.1)
-                try:
-                    await asyncio.wait_for(pool.aclose(), SOCKET_TIMEOUT)
-                except (RedisError, OSError, TimeoutError):
-                    log.debug("a dead connection was dropped")
+                await _close(pool)
             await asyncio.sleep(0.5)
 
     async def health(self) -> Mapping[str, Any]:
@@ -159,8 +164,5 @@ class Bell:
             self._ringing.cancel()
             await asyncio.gather(self._ringing, return_exceptions=True)
         if self._pool is not None:
-            try:
-                await asyncio.wait_for(self._pool.aclose(), SOCKET_TIMEOUT)
-            except (RedisError, OSError, TimeoutError):
-                log.debug("a dead connection was dropped")
+            await _close(self._pool)
             self._pool = None

