@@ -1,7 +1,7 @@
 """Notices every statement that touches a workspace's rows without naming the workspace."""
 
 import re
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import Engine, event
 
@@ -13,21 +13,29 @@ _TOUCHES: Final = re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+(?:{_TABLES})\b", 
 _NAMES: Final = re.compile(r"""workspace_id"?\s*(?:=|IN\b)""", re.IGNORECASE)
 _INSERTS: Final = re.compile(r"^\s*INSERT INTO \w+ \([^)]*\bworkspace_id\b", re.IGNORECASE)
 
+_ROW: Final = r"SELECT id, workspace_id, .* FROM"
+_BY_ID: Final = r".* WHERE .*\"id\" = "
+
 ALLOWED: Final[dict[str, str]] = {
     # The work queue serves all workspaces at once; every row it answers names its own.
     r"^WITH due AS .* UPDATE steps SET state = 'running'": "the claim takes what is due, whosever it is",
-    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'running' AND lease_until <": "expired leases",
-    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'waiting' AND due_at <=": "due waits",
-    r"^SELECT id, workspace_id, .* FROM steps WHERE state = 'unknown' AND": "unknown steps",
+    rf"^{_ROW} steps WHERE state = 'running' AND lease_until <": "expired leases",
+    rf"^{_ROW} steps WHERE state = 'waiting' AND due_at <=": "due waits",
+    rf"^{_ROW} steps WHERE state = 'unknown' AND": "unknown steps",
     r"^SELECT MIN\(due_at\) FROM steps WHERE state = 'ready'$": "when the queue is due next",
     # What the queue answered is then reached by the ids it answered.
     r"^SELECT id, (workspace_id, .*|epoch, state) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
-    r"^UPDATE steps SET \"state\" = .* WHERE .*\"id\" = ": "claimed steps, by their ids",
-    r"^UPDATE runs SET \"state\" = .* WHERE .*\"id\" = ": "the runs of claimed steps, by their ids",
-    r"^SELECT id, workspace_id, .* FROM deliveries WHERE step_id (IN|= ANY)": "the deliveries of claimed steps",
-    r"^UPDATE deliveries SET \"state\" = .* WHERE .*\"id\" = ": "deliveries that this unit has read in their workspace",
-    r"^UPDATE receipts SET \"delivery_id\" = .* WHERE .*\"id\" = ": "receipts that this unit has read there",
-    r"^SELECT d\.id, d\.workspace_id, .* FROM receipts r JOIN deliveries d ON d\.workspace_id = r\.workspace_id": "parked receipts",
+    r"^UPDATE steps SET \"state\" = " + _BY_ID: "claimed steps, by their ids",
+    r"^UPDATE runs SET \"state\" = " + _BY_ID: "the runs of claimed steps, by their ids",
+    rf"^{_ROW} deliveries WHERE step_id (IN|= ANY)": "the deliveries of claimed steps",
+    r"^UPDATE deliveries SET \"state\" = " + _BY_ID: "deliveries that this unit has read in their workspace",
+    r"^UPDATE receipts SET \"delivery_id\" = " + _BY_ID: "receipts that this unit has read there",
+    r"^SELECT d\.id, d\.workspace_id, .* FROM receipts r JOIN deliveries d ON d\.workspace_id = r\.": "parked receipts",
+    # What operators watch is counted over all workspaces; it shows how much there is, and nothing of it.
+    r"^SELECT count\(\*\) AS count_1 FROM steps WHERE steps\.state = '\w+'$": "how many steps are open",
+    r"^SELECT count\(\*\) AS count_1 FROM \(SELECT \S+ AS one FROM steps WHERE steps\.state": "how many are overdue",
+    r"^SELECT min\(steps\.due_at\) AS min_1 FROM steps WHERE steps\.state = 'ready'": "how long the oldest waits",
+    r"^SELECT deliveries\.state, count\(\*\) AS count_1 FROM deliveries WHERE deliveries\.id >=": "what was sent",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
     r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",
@@ -54,7 +62,7 @@ class Guard:
         self.strays: set[str] = set()
         self._seen: set[str] = set()
 
-    def __enter__(self) -> "Guard":
+    def __enter__(self) -> Self:
         event.listen(Engine, "before_cursor_execute", self._hear)
         return self
 
