@@ -15,6 +15,7 @@ from bench.servers import ADMIN_KEY, databases, nhip, python_server
 from bench.workload import batch, body, install
 
 CONNECTIONS = 32
+DIALECTS = ("sqlite", "postgres")
 BATCH = 100
 
 
@@ -30,14 +31,16 @@ async def measure(name: str, database_url: str, *, events: int, rounds: int, wor
         print(f"{name}: idle, {engine.resident_mebibytes():.0f} MiB resident with {workflows} workflows")
         number = 0
         for turn in range(rounds + 1):
-            first = await post_all(bare, [request("/v1/events", body(n)) for n in range(events)], connections=CONNECTIONS)
+            plain = [request("/v1/events", body(n)) for n in range(events)]
+            first = await post_all(bare, plain, connections=CONNECTIONS)
             prepared = [request("/v1/events", body(n), ADMIN_KEY) for n in range(number, number + events)]
             number += events
             load = await post_all(engine.port, prepared, connections=CONNECTIONS)
             expect(load, events)
             kind = "application/cloudevents-batch+json"
             many = [
-                request("/v1/events", batch(number + start, BATCH), ADMIN_KEY, kind) for start in range(0, events, BATCH)
+                request("/v1/events", batch(number + start, BATCH), ADMIN_KEY, kind)
+                for start in range(0, events, BATCH)
             ]
             number += events
             grouped = await post_all(engine.port, many, connections=8)
@@ -46,12 +49,14 @@ async def measure(name: str, database_url: str, *, events: int, rounds: int, wor
                 singles.append((load.per_second, first.per_second, load.percentile(0.99) / load.percentile(0.5)))
                 batches.append((grouped.per_second * BATCH, load.per_second))
                 print(
-                    f"  single {load.per_second:7.0f}/s  p50 {load.percentile(0.5):5.1f} ms  p99 {load.percentile(0.99):6.1f} ms"
+                    f"  single {load.per_second:7.0f}/s"
+                    f"  p50 {load.percentile(0.5):5.1f} ms  p99 {load.percentile(0.99):6.1f} ms"
                     f"   bare {first.per_second:7.0f}/s   batches {grouped.per_second * BATCH:7.0f} events/s"
                 )
     print(f"  single / bare        {statistics.median(a / b for a, b, _ in singles):5.2f}   (goal {goal(name)})")
     print(f"  p99 / p50            {statistics.median(c for *_, c in singles):5.1f}   (goal at most 7)")
-    print(f"  batches / single     {statistics.median(a / b for a, b in batches):5.1f}   (goal {3 if name == 'sqlite' else 5})")
+    many_goal = 3 if name == "sqlite" else 5
+    print(f"  batches / single     {statistics.median(a / b for a, b in batches):5.1f}   (goal {many_goal})")
 
 
 def goal(name: str) -> str:
@@ -68,7 +73,7 @@ def expect(load: Load, count: int) -> None:
 async def main() -> None:
     """Run on the databases named, or on both."""
     quick = "--quick" in sys.argv
-    names = [name for name in ("sqlite", "postgres") if name in sys.argv] or ["sqlite", "postgres"]
+    names = [name for name in DIALECTS if name in sys.argv] or list(DIALECTS)
     with tempfile.TemporaryDirectory(prefix="nhip-bench-") as folder, databases(Path(folder), names) as makers:
         for name in names:
             await measure(

@@ -8,7 +8,7 @@ be: ``poll_delay`` 0.02, ``max_jobs`` 100.
 import asyncio
 import os
 import sys
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -96,7 +96,7 @@ async def work() -> None:
     """The arq worker."""
     async with httpx.AsyncClient() as http:
         worker = Worker(
-            functions=[func(send, name="send", keep_result=0)],
+            functions=[func(cast(Any, send), name="send", keep_result=0)],
             redis_settings=redis,
             poll_delay=0.02,
             max_jobs=100,

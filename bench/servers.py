@@ -35,7 +35,7 @@ def free_port() -> int:
 def process(arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program until the block ends."""
     with log.open("ab") as output:
-        running = subprocess.Popen(  # noqa: S603
+        running = subprocess.Popen(
             arguments, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
         )
         try:
@@ -64,7 +64,7 @@ async def up(port: int, path: str, running: subprocess.Popen[bytes], log: Path, 
 
 @contextmanager
 def databases(folder: Path, names: list[str]) -> Iterator[dict[str, Callable[[], str]]]:
-    """Per dialect, what makes a fresh database and answers its url: an SQLite file, or one on a PostgreSQL of our own."""
+    """Per dialect, what makes a fresh database and answers its url: a file, or one on a PostgreSQL of our own."""
     makers: dict[str, Callable[[], str]] = {}
     numbers = itertools.count()
     with contextlib.ExitStack() as stack:

@@ -3,13 +3,14 @@
 import asyncio
 import re
 import time
+from typing import Self
 
 _ORDER = re.compile(rb'"order_code"\s*:\s*"([^"]+)"')
 _BODY = b'{"error":0,"message":"Success","data":{"msg_id":"%d","sent_time":"0","sending_mode":"1"}}'
 
 
 class Sink:
-    """Listens on loopback. ``arrivals`` maps order codes to the times of their acceptance; ``repeated`` counts repeats."""
+    """Listens on loopback. ``arrivals`` maps order codes to when each was accepted; ``repeated`` counts repeats."""
 
     def __init__(self) -> None:
         self.arrivals: dict[bytes, float] = {}
@@ -19,7 +20,7 @@ class Sink:
         self._wanted = 0
         self._reached = asyncio.Event()
 
-    async def __aenter__(self) -> "Sink":
+    async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Door(self), "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]

@@ -1,9 +1,10 @@
 """Put the parts together: the one place that knows which adapter serves which port."""
 
 import asyncio
+import gc
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nhip.adapters.clock import SystemClock
 from nhip.adapters.db import Database, upgrade
@@ -13,11 +14,11 @@ from nhip.adapters.http import GuardedClient
 from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
-from nhip.engine.conditions import CustomConditions
-from nhip.ports import Clock
+from nhip.ports import Clock, Unit
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.custom_conditions import custom_conditions
 from nhip.services.execute import Execution
+from nhip.services.executor import Executor
 from nhip.services.inbox import Inbox
 from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
@@ -26,7 +27,9 @@ from nhip.services.progress import Progress
 from nhip.services.receipts import Receipts
 from nhip.services.reconcile import Reconcile
 from nhip.settings import Settings
-from nhip.services.executor import Executor
+
+if TYPE_CHECKING:
+    from nhip.engine.conditions import CustomConditions
 
 log = logging.getLogger("nhip")
 
@@ -98,6 +101,23 @@ class Engine:
         if "warning" in health:
             log.warning("redis", extra={"detail": health["warning"]})
         return engine
+
+    async def warm(self) -> None:
+        """Load what every event needs before the first one comes, and let the garbage collector pass it over.
+
+        A published workflow is some hundred objects that live as long as the process; a collection that visits those of
+        a hundred thousand workflows would stop it for seconds.
+        """
+        await self.database.transact(self._load_indexes)
+        gc.collect()
+        gc.freeze()
+
+    def _load_indexes(self, unit: Unit) -> None:
+        after: int | None = None
+        while page := unit.workspaces.all(after=after, limit=500):
+            for workspace in page:
+                self.matcher.refresh(unit, workspace.id)
+            after = page[-1].id
 
     def work(self) -> asyncio.Task[None]:
         """Execute steps in this process from now on."""

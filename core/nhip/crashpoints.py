@@ -4,6 +4,7 @@
 that variable a crash point is one comparison.
 """
 
+import itertools
 import os
 import signal
 from typing import Final
@@ -29,17 +30,13 @@ POINTS: Final = frozenset(
 """Every crash point, in the order in which an event meets them."""
 
 _name, _, _nth = os.environ.get("NHIP_CRASH", "").partition(":")
-_armed: str | None = _name or None
-_remaining: int = int(_nth or 1)
-
-if _armed is not None and _armed not in POINTS:
-    raise ValueError(f"NHIP_CRASH names no crash point: {_armed!r}")
+if _name and _name not in POINTS:
+    raise ValueError(f"NHIP_CRASH names no crash point: {_name!r}")
+_passes = itertools.count(1)
+_last = int(_nth or 1)
 
 
 def crashpoint(name: str) -> None:
     """Die here by SIGKILL when this is the point and the pass that ``NHIP_CRASH`` names."""
-    global _remaining
-    if _armed is not None and _armed == name:
-        _remaining -= 1
-        if _remaining <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+    if _name and _name == name and next(_passes) >= _last:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The first API key, ``nhip_<id>_<secret>``; without it one is made and printed once at the first start."""
     secret_key: str | None = None
     """What seals the channels' secrets: random texts of at least 32 characters, with commas between, the newest first.
-    By default one is generated into ``data_dir``, readable to us alone; processes on several machines must share one."""
+    By default one is generated into ``data_dir``, readable to us alone; several machines must share one."""
     public_url: str
     """Where the outside reaches the API; tracked links and provider call-backs are made from it. No trailing slash."""
     allow_private_hosts: bool = False

@@ -20,8 +20,15 @@ from nhip.settings import Settings, load
 
 API: Final = "nhip_admin_api.app:create_app"
 """The API by its import string: the command line knows nothing else of it."""
+WORKER: Final = "nhip.worker:run_worker"
+"""The worker's shell, reached the same way: the shells stand beside each other, not on each other."""
 DRAIN_SECONDS: Final = 10
 """How long requests that are under way may take once the process was told to end."""
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _network(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,11 +60,9 @@ def api(host: str | None, port: int | None, data_dir: Path | None) -> None:
 @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="NHIP_DATA_DIR")
 def worker(data_dir: Path | None) -> None:
     """Run a worker alone: execute steps, serve nothing."""
-    from nhip.worker import run_worker
-
     settings = load(data_dir=data_dir)
     logs.configure(settings.log_level, settings.log_format)
-    uvloop.run(run_worker(settings))
+    uvloop.run(_named(WORKER)(settings))
 
 
 def _run(host: str | None, port: int | None, data_dir: Path | None, *, works: bool) -> None:
@@ -97,8 +102,7 @@ async def _serve(settings: Settings, listener: socket.socket, *, works: bool) ->
         if made is not None:
             click.echo(f"The first API key, shown this once: {made}")
         await engine.warm()
-        module, _, name = API.partition(":")
-        app = getattr(import_module(module), name)(engine)
+        app = _named(API)(engine)
         server = _Server(
             uvicorn.Config(
                 app,

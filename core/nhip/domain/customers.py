@@ -12,7 +12,8 @@ ExternalId = Annotated[str, Meta(min_length=1, max_length=200)]
 Tag = Annotated[str, Meta(min_length=1, max_length=100)]
 DateText = Annotated[str, Meta(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))$")]
 
-Optional = Short | None | UnsetType
+Optional = Short | UnsetType | None
+OptionalDate = DateText | UnsetType | None
 
 
 class ContactSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,7 +31,7 @@ class ContactSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     industry: Optional = UNSET
     segment: Optional = UNSET
     tags: Annotated[list[Tag], Meta(max_length=200)] | UnsetType = UNSET
-    birthday: DateText | None | UnsetType = UNSET
+    birthday: OptionalDate = UNSET
     language: Optional = UNSET
     timezone: Optional = UNSET
     store: Optional = UNSET
@@ -58,7 +59,7 @@ class Contact(msgspec.Struct, kw_only=True):
 
 
 class Record(msgspec.Struct, kw_only=True):
-    """A business object as it is stored; ``attributes`` are its fields with ``external_id``, ``status``, ``contact``."""
+    """A business object as it is stored; ``attributes`` are its fields, with ``external_id`` and ``status``."""
 
     id: str
     type: str

@@ -15,6 +15,10 @@ class _Source:
     """Where ids come from in one process: ids made within a millisecond are counted, so that order is kept."""
 
     def __init__(self) -> None:
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget everything: a forked child must not draw from its parent's pool."""
         self._lock = threading.Lock()
         self._millisecond = 0
         self._head = ""
@@ -23,6 +27,7 @@ class _Source:
         self._taken = _POOL_IDS
 
     def next(self) -> str:
+        """The next id."""
         with self._lock:
             now = time.time_ns() // 1_000_000
             if now > self._millisecond or self._counter == 4095:
@@ -40,14 +45,7 @@ class _Source:
 
 
 _source = _Source()
-
-
-def _renew() -> None:
-    global _source
-    _source = _Source()
-
-
-os.register_at_fork(after_in_child=_renew)
+os.register_at_fork(after_in_child=_source.start_anew)
 
 
 def new_id() -> str:

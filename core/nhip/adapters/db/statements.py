@@ -99,7 +99,8 @@ class BulkInsert:
     """Insert many rows (tuples in the order of ``columns``) with one statement.
 
     ``conflict``: ``None`` lets a duplicate raise; ``()`` does nothing on any; a tuple of column names is the
-    conflicting key, and then the ``update`` columns (or expressions) are set from the new row. Rows of one call never repeat a key.
+    conflicting key, and then the ``update`` columns (or expressions) are set from the new row.
+    Rows of one call never repeat a key.
     """
 
     __slots__ = ("_postgres", "_sqlite", "columns")

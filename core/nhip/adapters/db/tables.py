@@ -1,6 +1,6 @@
 """The tables. Every one but ``workspaces`` carries ``workspace_id``.
 
-Times are BIGINT microseconds since 1970 in UTC (columns ``*_at``), JSON is TEXT written and read by msgspec, identifiers
+Times are BIGINT microseconds since 1970 in UTC (columns ``*_at``), JSON is TEXT written and read by msgspec, ids
 are UUIDv7 text. Hot rows (steps not yet finished) are reached through partial indexes, so history does not slow them.
 """
 
@@ -93,12 +93,27 @@ contacts = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "external_id"),
-    Index("ix_contacts_phone", "workspace_id", "phone", postgresql_where=text("phone IS NOT NULL"),
-          sqlite_where=text("phone IS NOT NULL")),
-    Index("ix_contacts_email", "workspace_id", "email", postgresql_where=text("email IS NOT NULL"),
-          sqlite_where=text("email IS NOT NULL")),
-    Index("ix_contacts_zalo", "workspace_id", "zalo_user_id", postgresql_where=text("zalo_user_id IS NOT NULL"),
-          sqlite_where=text("zalo_user_id IS NOT NULL")),
+    Index(
+        "ix_contacts_phone",
+        "workspace_id",
+        "phone",
+        postgresql_where=text("phone IS NOT NULL"),
+        sqlite_where=text("phone IS NOT NULL"),
+    ),
+    Index(
+        "ix_contacts_email",
+        "workspace_id",
+        "email",
+        postgresql_where=text("email IS NOT NULL"),
+        sqlite_where=text("email IS NOT NULL"),
+    ),
+    Index(
+        "ix_contacts_zalo",
+        "workspace_id",
+        "zalo_user_id",
+        postgresql_where=text("zalo_user_id IS NOT NULL"),
+        sqlite_where=text("zalo_user_id IS NOT NULL"),
+    ),
 )
 """``attributes`` holds every field a client sees; the columns beside it repeat those that queries need.
 ``revision`` rises with each change: a writer that read an older one starts its unit again."""
@@ -337,14 +352,27 @@ steps = Table(
     Column("finished_at", BigInteger),
     UniqueConstraint("run_id", "node", "iteration"),
     *(
-        Index(f"ix_steps_{state}", "due_at", sqlite_where=text(f"state = '{state}'"),
-              postgresql_where=text(f"state = '{state}'"))
+        Index(
+            f"ix_steps_{state}",
+            "due_at",
+            sqlite_where=text(f"state = '{state}'"),
+            postgresql_where=text(f"state = '{state}'"),
+        )
         for state in ("ready", "waiting", "unknown")
     ),
-    Index("ix_steps_lease", "lease_until", sqlite_where=text("state = 'running'"),
-          postgresql_where=text("state = 'running'")),
-    Index("uq_steps_one_running_per_contact", "contact_id", unique=True, sqlite_where=text("state = 'running'"),
-          postgresql_where=text("state = 'running'")),
+    Index(
+        "ix_steps_lease",
+        "lease_until",
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index(
+        "uq_steps_one_running_per_contact",
+        "contact_id",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
 )
 """The outbox. ``state``: ready, running, waiting, unknown, done, dead, cancelled. The unique partial index is the
 invariant "never two steps of one contact at a time", kept by the database itself."""
@@ -383,10 +411,21 @@ deliveries = Table(
     Index("ix_deliveries_step", "step_id"),
     Index("ix_deliveries_workflow", "workspace_id", "workflow", "id"),
     Index("ix_deliveries_contact", "workspace_id", "contact_id", "id"),
-    Index("ix_deliveries_provider", "workspace_id", "channel", "provider_id",
-          sqlite_where=text("provider_id IS NOT NULL"), postgresql_where=text("provider_id IS NOT NULL")),
-    Index("ix_deliveries_unknown", "workspace_id", "id", sqlite_where=text("state = 'unknown'"),
-          postgresql_where=text("state = 'unknown'")),
+    Index(
+        "ix_deliveries_provider",
+        "workspace_id",
+        "channel",
+        "provider_id",
+        sqlite_where=text("provider_id IS NOT NULL"),
+        postgresql_where=text("provider_id IS NOT NULL"),
+    ),
+    Index(
+        "ix_deliveries_unknown",
+        "workspace_id",
+        "id",
+        sqlite_where=text("state = 'unknown'"),
+        postgresql_where=text("state = 'unknown'"),
+    ),
 )
 
 receipts = Table(
@@ -404,8 +443,14 @@ receipts = Table(
     Column("detail", Text),
     Column("received_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "channel", "receipt_id"),
-    Index("ix_receipts_parked", "workspace_id", "channel", "provider_id",
-          sqlite_where=text("delivery_id IS NULL"), postgresql_where=text("delivery_id IS NULL")),
+    Index(
+        "ix_receipts_parked",
+        "workspace_id",
+        "channel",
+        "provider_id",
+        sqlite_where=text("delivery_id IS NULL"),
+        postgresql_where=text("delivery_id IS NULL"),
+    ),
 )
 """A receipt that comes before its delivery is recorded is parked with ``delivery_id`` NULL, and applied then."""
 

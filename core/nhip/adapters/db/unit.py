@@ -10,6 +10,7 @@ from nhip.adapters.db.stores.authoring import SqlWorkflows
 from nhip.adapters.db.stores.channels import SqlChannels
 from nhip.adapters.db.stores.customers import SqlCustomers
 from nhip.adapters.db.stores.deliveries import SqlDeliveries
+from nhip.adapters.db.stores.directory import SqlDirectory
 from nhip.adapters.db.stores.events import SqlEvents
 from nhip.adapters.db.stores.health import SqlHealth
 from nhip.adapters.db.stores.history import SqlHistory
@@ -67,6 +68,10 @@ class SqlUnit:
     @cached_property
     def idempotency(self) -> SqlIdempotency:
         return SqlIdempotency(self.connection)
+
+    @cached_property
+    def directory(self) -> SqlDirectory:
+        return SqlDirectory(self.connection)
 
     @cached_property
     def past_events(self) -> SqlPastEvents:

@@ -30,7 +30,7 @@ def downgrade_connection(connection: Connection, revision: str = "base") -> None
 
 
 async def upgrade(url: str) -> None:
-    """Migrate the database at ``url`` to the newest schema. Two processes may do it at once: one waits for the other."""
+    """Migrate the database at ``url`` to the newest schema. Of two processes that do it at once, one waits."""
     parsed = make_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite" if sqlite else "postgresql+asyncpg"))
