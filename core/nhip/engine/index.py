@@ -124,6 +124,10 @@ class MatchIndex:
             slots.sort(key=_order)
         return [slot[2] for slot in slots]
 
+    def listens(self, event_type: str) -> bool:
+        """Whether any published trigger is for this type of event."""
+        return event_type in self._families
+
     def fields_read(self, event_type: str) -> frozenset[str]:
         """Every field that the conditions of an event type read, so that the facts can be loaded at once."""
         family = self._families.get(event_type)

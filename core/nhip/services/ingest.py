@@ -407,6 +407,8 @@ class _Batch:
         decided: set[str],
         runs: list[str],
     ) -> None:
+        if not index.listens(happening.type):
+            return
         event = happening.event
         facts = dict(shared)
         facts["event"] = {
