@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from nhip.settings import PREFIX, Settings
 from nhip_admin_api.schemas.deliveries import ResolveMany
 from nhip_admin_api.telemetry import Telemetry
 from tests.docs.pages import DOCS, blocks
+from tests.support.api import open_api
 
 PAGE = (DOCS / "operations.md").read_text()
 _SETTING = re.compile(r"^\| `NHIP_(\w+)` \| (?:`(.*?)`)? *\| ", re.MULTILINE)
@@ -80,3 +82,24 @@ def test_the_metrics_exist() -> None:
 def test_the_resolution_is_one() -> None:
     [body] = blocks("operations.md", "json")
     msgspec.convert(json.loads(body), ResolveMany)
+
+
+async def test_the_secret_key_is_rotated_as_the_page_says(sqlite_url: str, tmp_path: Path) -> None:
+    old, new = "o" * 40, "n" * 40
+    account = {"name": "sms-main", "type": "sms_esms", "secrets": {"api_key": "a", "secret_key": "s"}}
+
+    async def secrets_set(key: str, patch: dict[str, Any] | None = None) -> list[str]:
+        async with open_api(sqlite_url, tmp_path, secret_key=key) as api:
+            if patch is not None:
+                assert (await api.request("PATCH", "/v1/channels/sms-main", {"secrets": patch})).status_code == 200
+            names: list[str] = (await api.get("/v1/channels/sms-main"))["secrets_set"]
+            return names
+
+    async with open_api(sqlite_url, tmp_path, secret_key=old) as api:
+        await api.post("/v1/channels", account, 201)
+    assert await secrets_set(f"{new},{old}", {}) == ["api_key", "secret_key"]
+    assert await secrets_set(new) == ["api_key", "secret_key"]
+
+    lost = "l" * 40
+    assert await secrets_set(lost) == []
+    assert await secrets_set(lost, {"api_key": "a", "secret_key": "s"}) == ["api_key", "secret_key"]
