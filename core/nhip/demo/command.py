@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -56,20 +57,30 @@ def demo(
     screen = Screen(aside=as_json)
     with _folder(data_dir) as folder:
         wish = Wish(folder=folder, events=events, port=port, kill_after=kill_after, keep=keep)
+        results: list[Result] = []
+
+        def tell(result: Result) -> None:
+            results.append(result)
+            if as_json:
+                click.echo(msgspec.json.format(msgspec.json.encode(result), indent=2))
+
         try:
-            result = asyncio.run(perform(wish, screen))
+            asyncio.run(_until_told(perform(wish, screen, tell)))
         except DemoFailed as failed:
             screen.say(str(failed))
             sys.exit(1)
-        except KeyboardInterrupt:
-            sys.exit(0 if keep else 130)
-    if as_json:
-        click.echo(_json(result))
-    sys.exit(0 if result.agrees else 1)
+        except asyncio.CancelledError:
+            if not results:
+                sys.exit(130)
+    sys.exit(0 if results[0].agrees else 1)
 
 
-def _json(result: Result) -> str:
-    return msgspec.json.format(msgspec.json.encode(result), indent=2).decode()
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work`` until it ends, or until SIGTERM or SIGINT cancels it in order."""
+    task = asyncio.ensure_future(work)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    await task
 
 
 @contextlib.contextmanager

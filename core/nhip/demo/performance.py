@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Resident memory of ``nhip serve`` after the last one."""
 
 
-async def perform(wish: Wish, screen: Screen) -> Result:
-    """Play the case; with ``keep`` stay up afterwards, until cancelled."""
+async def perform(wish: Wish, screen: Screen, tell: Callable[[Result], None]) -> None:
+    """Play the case and ``tell`` its result; with ``keep`` stay up afterwards, until cancelled.
+
+    Raises:
+        DemoFailed: it did not come to its end.
+    """
     story = plan(wish.events)
     standin = StandInProcess(wish.folder)
     server = ServerProcess(wish.folder, port=wish.port, tell=screen.say)
@@ -91,12 +95,12 @@ async def perform(wish: Wish, screen: Screen) -> Result:
                     resident_bytes=resident,
                 )
                 _show(result, screen)
+                tell(result)
                 if wish.keep:
                     screen.say(f"It stays up until Ctrl+C. Address: {server.url}   Documentation: {server.url}/schema")
                     screen.say(f"Key: {server.key}")
                     screen.say(f"curl -H 'Authorization: Bearer {server.key}' {server.url}/v1/metrics/summary")
                     await asyncio.Event().wait()
-                return result
     finally:
         await server.stop()
         await standin.stop()

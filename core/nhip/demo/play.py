@@ -14,9 +14,13 @@ from nhip.demo.workflows import CHANNEL, RECIPES
 
 LANES: Final = 16
 """Connections that send events. Each customer's events go through one of them, in their order."""
+AHEAD: Final = 400
+"""So many messages may be asked for that the provider does not have yet. A shop's day does not come at once; without a
+bound the seconds in the table would tell the length of a queue."""
 _SINGLE: Final = 0.8
 _BATCHES: Final = (10, 60)
 _LOOK_SECONDS: Final = 0.25
+_READ_SECONDS: Final = 0.02
 _COUNT_SECONDS: Final = 1.0
 _LOST_SECONDS: Final = 2.0
 """For so long after an outcome became unknown a message may still be on its way to the provider."""
@@ -39,6 +43,8 @@ class Play:
         self.sent_at: dict[tuple[str, str], float] = {}
         """By workflow and code: when the event that asks for a message was sent for the first time, in Unix seconds."""
         self.delivered = 0
+        self._asked = 0
+        self._room = asyncio.Event()
         self.resolved_sent = 0
         self.not_sent: list[str] = []
         """The workflows of messages that were resolved as not sent."""
@@ -80,10 +86,14 @@ class Play:
 
     async def _send_lane(self, lane: list[Planned], chance: random.Random) -> None:
         for events in _requests(lane, chance):
+            while self._asked - len(self.ledger) > AHEAD:
+                self._room.clear()
+                await self._room.wait()
             now = time.time()
             for planned in events:
                 if planned.accepted and planned.starts is not None:
                     self.sent_at[planned.starts, planned.code] = now
+                    self._asked += 1
             outcomes = await self._client.send([planned.event for planned in events])
             self.acknowledged += len(outcomes)
             self.duplicates += sum(1 for outcome in outcomes if outcome["duplicate"])
@@ -96,20 +106,23 @@ class Play:
             if kills and count >= kills[0]:
                 del kills[0]
                 server.kill()
-            # A kill has to come at its message, not a quarter of a second and a hundred messages later.
-            await asyncio.sleep(0.01 if kills else _LOOK_SECONDS)
+            if self._asked - count <= AHEAD:
+                self._room.set()
+            await asyncio.sleep(_READ_SECONDS)
 
     async def watch_counts(self) -> None:
-        """Ask now and then how many messages were delivered."""
+        """Ask now and then how many messages were delivered, and resolve those that nobody knows of."""
         while True:
             await asyncio.sleep(_COUNT_SECONDS)
             counts = _zns(await self._client.get("/v1/metrics/summary"))
             self.delivered = counts.get("delivered", 0)
+            if counts.get("unknown"):
+                await self._resolve()
 
     # --- after ------------------------------------------------------------------------------------------------------
 
     async def finish(self) -> None:
-        """Wait until no run is under way and every message has an outcome, resolving those that nobody knows of.
+        """Wait until no run is under way and every message has an outcome.
 
         Raises:
             DemoFailed: nothing changes any more.
@@ -120,8 +133,6 @@ class Play:
             summary = await self._client.get("/v1/metrics/summary")
             counts = _zns(summary)
             self.delivered = counts.get("delivered", 0)
-            if counts.get("unknown"):
-                await self._resolve()
             standing = (summary["running"], *sorted(counts.items()), len(self.ledger))
             now = time.monotonic()
             if standing != before:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,6 +17,8 @@ _LINE_SECONDS: Final = 2.0
 _PLAIN_WIDTH: Final = 120
 _BARS: Final = ("events acknowledged", "ZNS accepted by Zalo", "receipts: delivered")
 _COUNTS: Final = ("triggered", "sent", "delivered", "suppressed", "failed", "ledger")
+_WIDE: Final = 108
+_NARROW: Final = {"suppressed": "sup-\npressed"}
 _SECTIONS: Final = {"ticket": "Tickets", "order": "Orders", "deal": "Deals"}
 
 
@@ -65,21 +68,29 @@ class Screen:
 
     def table(self, reckoning: Reckoning) -> None:
         """The table of all workflows with their sums."""
-        table = Table(show_footer=True, header_style="bold", footer_style="bold")
-        table.add_column("workflow", footer="all")
+        is_wide = self._console.width >= _WIDE
+        table = Table(
+            show_footer=True,
+            header_style="bold",
+            footer_style="bold",
+            box=box.SIMPLE_HEAD if is_wide else None,
+            pad_edge=False,
+            padding=(0, 1) if is_wide else (0, 1, 0, 0),
+        )
+        table.add_column("workflow", footer="all", no_wrap=True)
         for name in _COUNTS:
-            table.add_column(name, justify="right", footer=f"{reckoning.total(name):,}")
+            header = name if is_wide else _NARROW.get(name, name)
+            table.add_column(header, justify="right", footer=f"{reckoning.total(name):,}", no_wrap=True)
         for name in ("p50 s", "p99 s"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         section = ""
         for row in reckoning.rows:
             if row.record != section:
-                if section:
-                    table.add_section()
                 section = row.record
                 table.add_row(f"[bold]{_SECTIONS[section]}[/bold]")
-            numbers = [f"{getattr(row, name):,}" for name in _COUNTS]
-            table.add_row(row.workflow, *numbers, _seconds(row.p50_s), _seconds(row.p99_s))
+            name = row.workflow if is_wide else row.workflow.removeprefix(f"{row.record}-")
+            numbers = [f"{getattr(row, count):,}" for count in _COUNTS]
+            table.add_row(name, *numbers, _seconds(row.p50_s), _seconds(row.p99_s))
         self._console.print(table)
 
     def verdict(self, reckoning: Reckoning) -> None:
