@@ -113,13 +113,13 @@ def _show(result: Result, screen: Screen) -> None:
     screen.say(f"{result.events:,} events and their messages took {result.seconds:.1f} s: {rate:,.0f} ZNS a second.")
     if result.restarts:
         screen.say(
-            f"nhip serve died and was started again {result.restarts} times; "
-            f"{result.duplicates} events were sent again and known already."
+            f"nhip serve died and was started again (restarts: {result.restarts}). Events that were sent again and known "
+            f"already: {result.duplicates}."
         )
     sent, not_sent = result.resolved_sent, result.resolved_not_sent
     if sent or not_sent:
         screen.say(
-            f"{sent + not_sent} messages had an unknown outcome. By the provider's report {sent} of them had been "
+            f"Messages with an unknown outcome: {sent + not_sent}. By the provider's report {sent} of them had been "
             f"sent; {not_sent} had not, and were sent anew."
         )
     idle, resident = result.idle_bytes / 2**20, result.resident_bytes / 2**20
