@@ -114,6 +114,7 @@ async def test_with_redis_paused_too(
     async with open_world(story_url, tmp_path, clock=clock, redis_url=valkey_url) as api:
         await api.happens(contact=person(0))
         process = valkey_server._process
+        assert process is not None
         process.send_signal(signal.SIGSTOP)
         try:
             started = time.monotonic()

@@ -35,6 +35,11 @@ _CHECKPOINT_PAGES_AT_MOST: Final = 16_000
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "55P03"})
 
 
+def _unit(connection: Connection) -> Unit:
+    # Pyright takes the descriptor of a cached property for its value; mypy checks this line for both.
+    return SqlUnit(connection)  # pyright: ignore[reportReturnType]
+
+
 def _sqlite_setup(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
@@ -158,7 +163,7 @@ class Database:
                 if self._writer is not None:
                     return await self._write(self._writer, work, *args, **kwargs)
                 async with self._engine.begin() as connection:
-                    return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
+                    return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
             except (Conflict, DBAPIError, sqlite3.Error, PoolTimeout, OSError, TimeoutError) as error:
                 if attempt == _RETRIES or not _is_retryable(error):
                     raise _translated(error) from error
@@ -183,7 +188,7 @@ class Database:
                     await loop.run_in_executor(self._thread, _end, beginning.result(), False)
                 raise
             try:
-                result = work(SqlUnit(connection), *args, **kwargs)
+                result = work(_unit(connection), *args, **kwargs)
             except BaseException:
                 await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, False))
                 raise
@@ -202,7 +207,7 @@ class Database:
             try:
                 async with self._engine.connect() as connection:
                     try:
-                        return await connection.run_sync(lambda sync: work(SqlUnit(sync), *args, **kwargs))
+                        return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
                     finally:
                         await connection.rollback()
             except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
