@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PORT = "8300"
-PATIENCE = 30.0
+PATIENCE = 60.0
 CLIENTS = ["curl.py", *(["curl"] if shutil.which("curl") else [])]
 """What can be called ``curl`` here: ours, and the real one where it is installed."""
 
@@ -78,7 +78,7 @@ class Shell:
     def close(self) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(5)
+        self._process.wait(PATIENCE)
 
 
 class Server:
