@@ -1,0 +1,166 @@
+"""Deliberately broken builds. Each breaks one promise in this process only, and a fault test must notice.
+
+`apply(name)` is called by the test-only command (`tests.faults.entry`) before the program starts.
+"""
+
+import asyncio
+import contextvars
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+CANARIES: Final[dict[str, Callable[[], None]]] = {}
+
+
+def _canary(broken: Callable[[], None]) -> Callable[[], None]:
+    CANARIES[broken.__name__] = broken
+    return broken
+
+
+def _replace(owner: Any, name: str, broken: Any) -> Any:
+    """Put something broken in the place of a part of the program; answers the part that was there."""
+    whole = getattr(owner, name)
+    setattr(owner, name, broken)
+    return whole
+
+
+def apply(name: str) -> None:
+    """Break the program in the way of that name."""
+    CANARIES[name]()
+
+
+@_canary
+def no_epoch_guard() -> None:
+    """Whoever comes back writes what it knows, no matter who owns the step by now."""
+    from nhip.services.progress import Progress
+
+    def unguarded(self: Progress, unit: Any, changes: Sequence[Any], now: int, **options: Any) -> list[bool]:
+        lock_steps = unit.runs.lock_steps
+        state = next(iter(options.get("expected", {"running"})))
+        unit.runs.lock_steps = lambda _ids: {change.step.id: (change.step.epoch, state) for change in changes}
+        try:
+            answer: list[bool] = record(self, unit, changes, now, **options)
+            return answer
+        finally:
+            unit.runs.lock_steps = lock_steps
+
+    record = _replace(Progress, "record", unguarded)
+
+
+@_canary
+def no_unique_key() -> None:
+    """Duplicates are looked for, but nothing keeps two transactions from both finding none."""
+    import asyncpg
+
+    from nhip.adapters.db.stores.events import SqlEvents
+
+    async def drop() -> None:
+        connection = await asyncpg.connect(os.environ["NHIP_DATABASE_URL"].replace("+asyncpg", ""))
+        try:
+            await connection.execute(
+                "ALTER TABLE events DROP CONSTRAINT IF EXISTS uq_events_workspace_id_source_source_id"
+            )
+        finally:
+            await connection.close()
+
+    asyncio.run(drop())
+
+    def slowly(self: SqlEvents, rows: Any) -> None:
+        time.sleep(0.03)  # the window that the key closes, wide open
+        insert(self, rows)
+
+    insert = _replace(SqlEvents, "insert", slowly)
+
+
+@_canary
+def no_reconciler() -> None:
+    """Nobody looks after expired leases."""
+    from nhip.services.reconcile import Reconcile, Reconciled
+
+    _replace(Reconcile, "run", lambda *_: Reconciled())
+
+
+@_canary
+def attempt_in_key() -> None:
+    """Each attempt brings a key of its own."""
+    from nhip.services import execute
+
+    attempt: contextvars.ContextVar[int] = contextvars.ContextVar("attempt", default=0)
+
+    def numbered(self: Any, step: Any, *rest: Any) -> None:
+        attempt.set(step.attempt)
+        prepare_one(self, step, *rest)
+
+    prepare_one = _replace(execute._Preparation, "prepare_one", numbered)
+    key: Any = _replace(execute, "idempotency_key", lambda *parts: key(*parts[:-1], parts[-1] * 1000 + attempt.get()))
+
+
+@_canary
+def blind_resend() -> None:
+    """What may have gone out is treated as if it surely had not."""
+    from nhip.domain.messages import Ambiguous, NotSent
+    from nhip.services import execute
+
+    def careless(outcome: Any, *rest: Any) -> Any:
+        if isinstance(outcome, Ambiguous):
+            outcome = NotSent(code=outcome.code, detail=outcome.detail)
+        return settle(outcome, *rest)
+
+    settle = _replace(execute, "settle", careless)
+
+
+@_canary
+def blind_reclaim() -> None:
+    """A step whose worker died is simply done again, whatever its provider does with a repeated key."""
+    from nhip.services.reconcile import Reconcile
+
+    _replace(Reconcile, "_dedupes", lambda *_: True)
+
+
+@_canary
+def acknowledge_early() -> None:
+    """The answer goes out first; the commit follows soon, as a rule."""
+    from nhip.domain.events import EventReceipt
+    from nhip.domain.ids import new_id
+    from nhip.services.inbox import Inbox
+
+    later: set[asyncio.Task[Any]] = set()
+
+    async def early(self: Inbox, workspace_id: int, events: list[Any]) -> list[EventReceipt]:
+        async def commit() -> None:
+            await asyncio.sleep(0.05)
+            await submit(self, workspace_id, events)
+
+        task = asyncio.get_running_loop().create_task(commit())
+        later.add(task)
+        task.add_done_callback(later.discard)
+        return [EventReceipt(id=new_id(), source_id=one.source_id, duplicate=False, runs=()) for one in events]
+
+    submit = _replace(Inbox, "submit", early)
+
+
+@_canary
+def successor_apart() -> None:
+    """The next step is written in a transaction of its own, after the one that records this step."""
+    from nhip.adapters.db.session import Database
+    from nhip.crashpoints import crashpoint
+    from nhip.services.progress import Progress
+
+    owed: list[tuple[Any, ...]] = []
+
+    def postpone(self: Progress, _unit: Any, *rest: Any) -> None:
+        owed.append((self, *rest))
+
+    def pay(unit: Any, progress: Progress, *rest: Any) -> None:
+        go_on(progress, unit, *rest)
+
+    async def in_two(self: Database, work: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = await transact(self, work, *args, **kwargs)
+        while owed:
+            crashpoint("step.recorded")
+            await transact(self, pay, *owed.pop())
+        return answer
+
+    go_on = _replace(Progress, "_go_on", postpone)
+    transact = _replace(Database, "transact", in_two)
