@@ -48,6 +48,7 @@ def create_app(engine: Engine) -> Litestar:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await authenticator.close()
 
     app = Litestar(
         route_handlers=[*CONTROLLERS],

@@ -8,6 +8,7 @@ within a second in every process, and a busy key never waits for it.
 import asyncio
 import contextlib
 import hashlib
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Coroutine
@@ -20,6 +21,8 @@ from nhip.domain.access import SCOPES, ApiKey, Principal
 from nhip.domain.errors import NhipError, NotAuthenticated, NotPermitted
 from nhip.ports import Clock, Storage
 from nhip.services import keys
+
+log = logging.getLogger(__name__)
 
 FRESH_SECONDS: Final = 0.4
 TRUSTED_SECONDS: Final = 0.9
@@ -78,6 +81,12 @@ class Authenticator:
                 return known.principal
         return (await self._read(digest, token)).principal
 
+    async def close(self) -> None:
+        """End what is under way in the background."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def forget(self, key_id: str) -> None:
         """Trust nothing that is known of a key: it was revoked here."""
         for digest in [digest for digest, known in self._known.items() if known.key.id == key_id]:
@@ -109,7 +118,13 @@ class Authenticator:
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._settle)
+
+    def _settle(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.warning("what is known of an API key could not be brought up to date", exc_info=error)
 
 
 class Requires:

@@ -69,7 +69,7 @@ class Repetition:
             principal.workspace_id,
             route,
             key,
-            _fingerprint(scope, body),
+            fingerprint(scope["query_string"], body),
             self._engine.clock.micros(),
         )
         if stored is not None:
@@ -108,8 +108,9 @@ class Repetition:
         )
 
 
-def _fingerprint(scope: HTTPScope, body: bytes) -> str:
-    digest = hashlib.sha256(scope["query_string"])
+def fingerprint(query: bytes, body: bytes) -> str:
+    """What tells one request from another under the same key."""
+    digest = hashlib.sha256(query)
     digest.update(b"\0")
     digest.update(body)
     return digest.hexdigest()

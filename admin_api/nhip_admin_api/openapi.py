@@ -87,7 +87,7 @@ def complete(app: Litestar) -> None:
 
 def _complete(operation: Operation, route: HTTPRoute, method: str, handler: HTTPRouteHandler) -> None:
     guard = guard_of(handler)
-    statuses = set(_ALWAYS)
+    statuses: set[int] = set(_ALWAYS)
     if isinstance(guard, Requires):
         operation.security = [{SECURITY: []}]
         statuses |= {401, 403}

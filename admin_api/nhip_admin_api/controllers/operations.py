@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, Response, get
-from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 
+from nhip.domain.errors import StorageUnavailable
 from nhip.services import health
 from nhip_admin_api.auth import RequiresUnlessOpen, public
 from nhip_admin_api.dependencies import TheEngine, TheTelemetry
@@ -38,15 +38,12 @@ class OperationsController(Controller):
         return Alive(status="ok")
 
     @get("/health/ready", guards=[public], summary="Can the process serve")
-    async def ready(self, engine: TheEngine) -> Response[Readiness]:
+    async def ready(self, engine: TheEngine) -> Readiness:
         """503 while the database is away. A doorbell that is away costs latency and no work, and is only told."""
         found = await health.check(engine.database, engine.doorbell)
-        shown = Readiness(
-            status="ready" if found.ready else "unavailable",
-            database="up" if found.database_up else "down",
-            doorbell=found.doorbell,
-        )
-        return Response(shown, status_code=HTTP_200_OK if found.ready else HTTP_503_SERVICE_UNAVAILABLE)
+        if not found.ready:
+            raise StorageUnavailable("the database does not answer")
+        return Readiness(status="ready", database="up", doorbell=found.doorbell)
 
     @get("/metrics", guards=[RequiresUnlessOpen("root")], summary="Metrics for Prometheus")
     async def metrics(self, engine: TheEngine, telemetry: TheTelemetry) -> Response[bytes]:

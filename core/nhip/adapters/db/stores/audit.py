@@ -1,6 +1,6 @@
 """Who changed what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -46,7 +46,7 @@ class SqlAudit:
             statement = statement.where(columns.action == action)
         if target is not None:
             statement = statement.where(columns.target == target)
-        rows = self._connection.execute(statement.order_by(columns.id.desc()).limit(limit))
+        rows: Iterable[Sequence[Any]] = self._connection.execute(statement.order_by(columns.id.desc()).limit(limit))
         return [
             AuditEntry(id=row[0], actor=row[1], action=row[2], target=row[3], detail=_decode(row[4]), created_at=row[5])
             for row in rows

@@ -189,7 +189,9 @@ class SqlDirectory:
             )
             if after is not None:
                 statement = statement.where(table.c.id < after)
-            for row in self._connection.execute(statement.order_by(table.c.id.desc()).limit(limit)):
+            newest = statement.order_by(table.c.id.desc()).limit(limit)
+            rows: list[Sequence[Any]] = [tuple(row) for row in self._connection.execute(newest)]
+            for row in rows:
                 said = {key: value for key, value in zip(detail, row[3:], strict=True) if value is not None}
                 found.append(TimelineItem(kind=kind, id=row[0], at=row[1], name=row[2], detail=said))
         return sorted(found, key=lambda item: item.id, reverse=True)[:limit]
