@@ -1,5 +1,6 @@
 """The whole API over a fresh database, in this process and without a socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from litestar import Litestar
 
 from nhip import settings
 from nhip.adapters.db import Database
@@ -96,9 +98,30 @@ async def open_api(database_url: str, folder: Path, **options: Any) -> AsyncIter
     engine = Engine(loaded, catalog=shipped_catalog(), database=Database.open(database_url), doorbell=Bell())
     try:
         await engine.database.transact(keys.ensure_first_key, loaded.admin_key, engine.clock.micros())
-        transport = httpx.ASGITransport(app=create_app(engine))  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://tests") as client:
+        app = create_app(engine)
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        # What runs beside the requests ends with the app, and so before the database is closed.
+        async with _running(app), httpx.AsyncClient(transport=transport, base_url="http://tests") as client:
             workspace = await engine.database.read(keys.workspace, keys.DEFAULT_WORKSPACE)
             yield Api(engine, client, "tests-admin-key", workspace.id)
     finally:
         await engine.stop()
+
+
+@asynccontextmanager
+async def _running(app: Litestar) -> AsyncIterator[None]:
+    """Live through an app's lifespan, in a task of its own: a fixture may end in another one than it began in."""
+    started, stopping = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with app.lifespan():
+            started.set()
+            await stopping.wait()
+
+    task = asyncio.create_task(live())
+    await started.wait()
+    try:
+        yield
+    finally:
+        stopping.set()
+        await task
