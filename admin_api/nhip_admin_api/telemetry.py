@@ -1,15 +1,31 @@
 """What Prometheus reads at ``/metrics``: requests and events as this process saw them, and the engine's state."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from litestar.types import HTTPScope
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from nhip.bootstrap import Engine
 from nhip.domain.events import EventReceipt
 from nhip.services import health
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class _Doorbell(Collector):
+    """A gauge that has no sample in a process that was given no Redis, because nothing is wrong there."""
+
+    state: str | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """What is to be told at this moment."""
+        family = GaugeMetricFamily("nhip_doorbell_up", "Whether the doorbell is reachable; no sample without Redis.")
+        if self.state not in (None, "off"):
+            family.add_metric((), self.state == "up")
+        yield family
 
 
 class Telemetry:
@@ -40,7 +56,8 @@ class Telemetry:
             ("state",),
             registry=self.registry,
         )
-        self._doorbell = Gauge("nhip_doorbell_up", "Whether the doorbell is reachable.", registry=self.registry)
+        self._doorbell = _Doorbell()
+        self.registry.register(self._doorbell)
         self._database = Gauge("nhip_database_up", "Whether the database is reachable.", registry=self.registry)
         self._children: dict[tuple[str, str, int], Any] = {}
 
@@ -70,7 +87,7 @@ class Telemetry:
         """The text that Prometheus reads, with the engine's state as it is now."""
         found = await health.look(engine.database, engine.doorbell, engine.clock)
         self._database.set(found.database_up)
-        self._doorbell.set(found.doorbell.get("state") == "up")
+        self._doorbell.state = found.doorbell.get("state")
         if found.work is not None:
             self._overdue.set(found.work.overdue)
             self._lag.set(found.work.lag_micros / 1e6)
