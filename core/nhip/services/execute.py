@@ -170,8 +170,7 @@ class Execution:
             if change.state is StepState.CANCELLED:
                 delivery.state, delivery.reason = DeliveryState.SUPPRESSED, change.reason
         kept = [delivery for delivery, owned in zip(deliveries, mine, strict=True) if owned]
-        accounts = {(r.sending.step.workspace_id, r.sending.account.name): r.sending.account for r in results}
-        self.receipts.adopt_parked(unit, accounts, kept)
+        self.receipts.adopt_parked(unit, kept)
         unit.deliveries.update(kept)
         crashpoint("step.before_record_commit")
         return mine

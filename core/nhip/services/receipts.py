@@ -1,6 +1,6 @@
 """What comes back: provider receipts, inbound messages, and a person's word on an unknown delivery."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -45,11 +45,16 @@ class Receipts:
     def receive(self, unit: Unit, arrivals: Sequence[Arrival]) -> list[int]:
         """Store what hooks brought; answers per arrival how many of its reports were new."""
         now = self._clock.micros()
-        taken = []
+        taken = [0] * len(arrivals)
+        by_account: dict[tuple[int, str], list[int]] = {}
+        for place, arrival in enumerate(arrivals):
+            by_account.setdefault((arrival.account.workspace_id, arrival.account.name), []).append(place)
+        for places in by_account.values():
+            receipts = [(place, _plain(receipt)) for place in places for receipt in arrivals[place].inbound.receipts]
+            for place in self._take_receipts(unit, arrivals[places[0]].account, receipts, now):
+                taken[place] += 1
         for arrival in arrivals:
-            new = self._take_receipts(unit, arrival.account, arrival.inbound.receipts, now)
             self._take_events(unit, arrival.account, arrival.inbound.events, now)
-            taken.append(new)
         crashpoint("receipt.before_commit")
         return taken
 
@@ -115,15 +120,21 @@ class Receipts:
 
     # --- receipts ---------------------------------------------------------------------------------------------------
 
-    def _take_receipts(self, unit: Unit, account: ChannelAccount, receipts: Sequence[Receipt], now: int) -> int:
+    def _take_receipts(
+        self, unit: Unit, account: ChannelAccount, receipts: Sequence[tuple[int, Receipt]], now: int
+    ) -> list[int]:
+        """Store one account's receipts, each with the place of its arrival; answers with the places of the new ones."""
         if not receipts:
-            return 0
-        receipts = [_plain(receipt) for receipt in receipts]
+            return []
         workspace_id, channel = account.workspace_id, account.name
-        known = unit.deliveries.known_receipts(workspace_id, channel, [receipt.receipt_id for receipt in receipts])
-        fresh = list({receipt.receipt_id: receipt for receipt in receipts if receipt.receipt_id not in known}.values())
-        if not fresh:
-            return 0
+        known = unit.deliveries.known_receipts(workspace_id, channel, [receipt.receipt_id for _, receipt in receipts])
+        first: dict[str, tuple[int, Receipt]] = {}
+        for place, receipt in receipts:
+            if receipt.receipt_id not in known:
+                first.setdefault(receipt.receipt_id, (place, receipt))
+        if not first:
+            return []
+        fresh = [receipt for _, receipt in first.values()]
         keys = [receipt.idempotency_key for receipt in fresh if receipt.idempotency_key]
         providers = [receipt.provider_id for receipt in fresh if receipt.provider_id]
         by_key = {d.idempotency_key: d for d in unit.deliveries.by_keys(workspace_id, channel, keys)} if keys else {}
@@ -132,6 +143,7 @@ class Receipts:
             by_provider = {d.provider_id: d for d in unit.deliveries.by_provider_ids(workspace_id, channel, providers)}
         rows: list[ReceiptRow] = []
         changed: dict[str, Delivery] = {}
+        news: list[tuple[Delivery, str]] = []
         for receipt in fresh:
             delivery = by_key.get(receipt.idempotency_key or "") or by_provider.get(receipt.provider_id)
             rows.append(
@@ -144,23 +156,27 @@ class Receipts:
             )  # fmt: skip
             if delivery is not None:
                 changed[delivery.id] = delivery
-                self.climb(unit, account, delivery, receipt, now)
+                news += self._climb(delivery, receipt, now)
         unit.deliveries.insert_receipts(rows)
+        self._tell(unit, workspace_id, news, now)
         self._finish_unknown(unit, list(changed.values()), now)
         unit.deliveries.update(list(changed.values()))
-        return len(fresh)
+        return [place for place, _ in first.values()]
 
-    def climb(self, unit: Unit, account: ChannelAccount, delivery: Delivery, receipt: Receipt, now: int) -> None:
-        """Let a delivery climb to what a receipt says; a lower or repeated word changes nothing."""
+    def _climb(self, delivery: Delivery, receipt: Receipt, now: int) -> list[tuple[Delivery, str]]:
+        """Let a delivery climb to what a receipt says; a lower or repeated word changes nothing.
+
+        Answers with the type of the event that has to be told of it, where there is one.
+        """
         state = _STATE[receipt.status]
         before = DeliveryState(delivery.state)
         if state is DeliveryState.FAILED:
             if before in (DeliveryState.READ, DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.REJECTED):
-                return
+                return []
             delivery.reason = receipt.code or "receipt"
             delivery.detail = receipt.detail
         elif RANK[state] <= RANK.get(before, RANK[DeliveryState.ACCEPTED]):
-            return  # what failed by an earlier word may have arrived all the same; but not merely been accepted
+            return []  # what failed by an earlier word may have arrived all the same; but not merely been accepted
         else:
             delivery.reason = None
         delivery.state = state
@@ -172,31 +188,37 @@ class Receipts:
             delivery.delivered_at = delivery.delivered_at or now
         if state is DeliveryState.READ:
             delivery.read_at = now
-        if state in _EVENT:
-            self._tell(unit, account, delivery, _EVENT[state], now)
+        return [(delivery, _EVENT[state])] if state in _EVENT else []
 
-    def _tell(self, unit: Unit, account: ChannelAccount, delivery: Delivery, event_type: str, now: int) -> None:
-        contacts = unit.customers.contacts(account.workspace_id, [delivery.contact_id]) if delivery.contact_id else []
-        event = IncomingEvent(
-            source="nhip",
-            source_id=f"{delivery.id}.{event_type}",
-            type=event_type,
-            subject=contacts[0].external_id if contacts else None,
-            time=now,
-            data={
-                "delivery": delivery.id, "channel": delivery.channel, "workflow": delivery.workflow,
-                "template": delivery.template, "reason": delivery.reason,
-            },
-            cause=self._cause(unit, delivery),
-        )  # fmt: skip
-        self._ingest.ingest(unit, account.workspace_id, [event], now)
+    def _tell(self, unit: Unit, workspace_id: int, news: Sequence[tuple[Delivery, str]], now: int) -> None:
+        """Tell what became of deliveries, as events.
 
-    def _cause(self, unit: Unit, delivery: Delivery) -> Cause | None:
-        """The run that sent it: a workflow that answers its own messages' receipts is cut like any chain of causes."""
-        if delivery.run_id is None:
-            return None
-        run = unit.runs.contexts(delivery.workspace_id, [delivery.run_id]).get(delivery.run_id)
-        return Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None
+        Each has the run that sent it for a cause: a workflow that answers its own messages' receipts is cut like any
+        chain of causes.
+        """
+        if not news:
+            return
+        contact_ids = list({delivery.contact_id for delivery, _ in news if delivery.contact_id})
+        contacts = {one.id: one.external_id for one in unit.customers.contacts(workspace_id, contact_ids)}
+        runs = unit.runs.contexts(workspace_id, list({delivery.run_id for delivery, _ in news if delivery.run_id}))
+        events = []
+        for delivery, event_type in news:
+            run = runs.get(delivery.run_id or "")
+            events.append(
+                IncomingEvent(
+                    source="nhip",
+                    source_id=f"{delivery.id}.{event_type}",
+                    type=event_type,
+                    subject=contacts.get(delivery.contact_id or ""),
+                    time=now,
+                    data={
+                        "delivery": delivery.id, "channel": delivery.channel, "workflow": delivery.workflow,
+                        "template": delivery.template, "reason": delivery.reason,
+                    },
+                    cause=Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None,
+                )
+            )  # fmt: skip
+        self._ingest.ingest(unit, workspace_id, events, now)
 
     def _finish_unknown(self, unit: Unit, deliveries: Sequence[Delivery], now: int) -> None:
         """Steps that waited as ``unknown`` for this word end now, and their runs go on."""
@@ -210,9 +232,7 @@ class Receipts:
         if changes:
             self._progress.record(unit, changes, now, expected=frozenset({StepState.UNKNOWN}))
 
-    def adopt_parked(
-        self, unit: Unit, accounts: Mapping[tuple[int, str], ChannelAccount], deliveries: Sequence[Delivery]
-    ) -> None:
+    def adopt_parked(self, unit: Unit, deliveries: Sequence[Delivery]) -> None:
         """Let these deliveries climb by receipts that came before their provider's id was known."""
         now = self._clock.micros()
         by_account: dict[tuple[int, str], dict[str, Delivery]] = {}
@@ -221,13 +241,15 @@ class Receipts:
                 mine = by_account.setdefault((delivery.workspace_id, delivery.channel), {})
                 mine[delivery.provider_id] = delivery
         for key, mine in by_account.items():
+            news: list[tuple[Delivery, str]] = []
             parked = unit.deliveries.parked_receipts(*key, list(mine))
             for row in sorted(parked, key=lambda one: RANK.get(_STATE[ReceiptStatus(one.status)], 9)):
                 receipt = Receipt(
                     receipt_id=row.receipt_id, status=ReceiptStatus(row.status), provider_id=row.provider_id,
                     code=row.code, detail=row.detail,
                 )  # fmt: skip
-                self.climb(unit, accounts[key], mine[row.provider_id or ""], receipt, now)
+                news += self._climb(mine[row.provider_id or ""], receipt, now)
+            self._tell(unit, key[0], news, now)
             unit.deliveries.assign_receipts([(mine[row.provider_id or ""].id, row.id) for row in parked])
 
     # --- inbound events ---------------------------------------------------------------------------------------------

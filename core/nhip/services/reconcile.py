@@ -150,11 +150,8 @@ class Reconcile:
             by_workspace.setdefault(delivery.workspace_id, []).append(delivery.id)
         for workspace_id, ids in by_workspace.items():
             deliveries = unit.deliveries.by_ids(workspace_id, ids)
-            accounts = unit.published.channels(workspace_id, list({delivery.channel for delivery in deliveries}))
-            known = [delivery for delivery in deliveries if delivery.channel in accounts]
-            by_key = {(workspace_id, name): account for name, account in accounts.items()}
-            self._receipts.adopt_parked(unit, by_key, known)
-            unit.deliveries.update(known)
+            self._receipts.adopt_parked(unit, deliveries)
+            unit.deliveries.update(deliveries)
 
     def _again(self, step: ClaimedStep, lost: int, now: int) -> StepChange:
         if lost >= MAX_LEASES_LOST:
