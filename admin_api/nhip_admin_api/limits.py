@@ -12,7 +12,7 @@ from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT
 from litestar.types import Receive
 
 from nhip.domain.errors import MalformedInput, TooLarge, UnsupportedMediaType, invalid
-from nhip.services.intake import MAX_NESTING
+from nhip.services.intake import MAX_NESTING, is_deep
 
 INGEST_BYTES: Final = 1024 * 1024
 OTHER_BYTES: Final = 256 * 1024
@@ -24,9 +24,6 @@ _LARGEST: Final = 2**63 - 1
 _MAY_BE_NUL: Final = rb"\u0000"
 _MANY_DIGITS: Final = b"0" * 19
 _DIGITS_TO_0: Final = bytes(48 if 48 <= code <= 57 else code for code in range(256))
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(code for code in range(256) if code not in b"[]{}")
 _UNCOUNTED: Final = (b" :", b"\t:", b"\n:", b"\r:", rb"\u0022")
 """What makes the end of a key look different from ``":``, or something else look like it."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}:,]|[^\s\[\]{}:,"]++', re.DOTALL)
@@ -92,7 +89,7 @@ def check_json(body: bytes) -> None:
     """
     if not body:
         return
-    if _is_deep(body) or _MAY_BE_NUL in body or _MANY_DIGITS in body.translate(_DIGITS_TO_0):
+    if is_deep(body) or _MAY_BE_NUL in body or _MANY_DIGITS in body.translate(_DIGITS_TO_0):
         _look(body)
     try:
         again = _encode(_decode(body))
@@ -101,18 +98,6 @@ def check_json(body: bytes) -> None:
     # A key that stands twice is decoded once. This count errs on the careful side, and the walk decides.
     if again.count(b'":') != body.count(b'":') or any(mark in body for mark in _UNCOUNTED):
         _look(body)
-
-
-def _is_deep(body: bytes) -> bool:
-    """Whether a body is nested deeper than it may be, or is no JSON; a batch of flat events is not."""
-    if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
-        return False
-    marks = _STRING.sub(b"", body).translate(_ONE_BRACKET, _NO_BRACKETS)
-    for _ in range(MAX_NESTING):
-        if not marks:
-            return False
-        marks = marks.replace(b"[]", b"")  # the innermost level, everywhere at once
-    return bool(marks)
 
 
 def _look(body: bytes) -> None:

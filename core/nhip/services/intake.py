@@ -21,8 +21,10 @@ MAX_NESTING: Final = 32
 _EMAIL: Final = re.compile(
     r"[^@\s\x00-\x1f<>(),;:\\\"\[\]]{1,64}@(?=.{3,190}$)[^@\s\x00-\x1f<>(),;:\\\"\[\]]+\.[^@\s.]{2,}"
 )
-_BRACKETS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""A text or a bracket. A text is taken whole, and to the body's end where nothing closes it: the scan stays linear."""
+_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A text, taken whole, and to the end of the body where nothing closes it, so that the scan stays linear."""
+_ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes(code for code in range(256) if code not in b"[]{}")
 _LARGEST_AMOUNT: Final = 10**15
 """In minor units. Sums of amounts are kept in 64 bits."""
 _RESERVED: Final = frozenset({"nhip"})
@@ -56,16 +58,20 @@ def check_bytes(body: bytes) -> None:
     """
     if b"\\u0000" in body and re.search(rb"(?<!\\)(?:\\\\)*\\u0000", body):
         raise MalformedInput("a text contains a NUL character")
-    if body.count(b"[") + body.count(b"{") > MAX_NESTING:
-        depth = 0
-        for match in _BRACKETS.finditer(body):
-            token = match[0]
-            if token in b"[{":
-                depth += 1
-                if depth > MAX_NESTING:
-                    raise MalformedInput(f"nested deeper than {MAX_NESTING}")
-            elif token in b"]}":
-                depth -= 1
+    if is_deep(body):
+        raise MalformedInput(f"nested deeper than {MAX_NESTING}, or no JSON")
+
+
+def is_deep(body: bytes) -> bool:
+    """Whether JSON is nested deeper than it may be. What is no JSON may be taken for it."""
+    if body.count(b"[") + body.count(b"{") <= MAX_NESTING:
+        return False
+    marks = _TEXT.sub(b"", body).translate(_ONE_BRACKET, _NO_BRACKETS)
+    for _ in range(MAX_NESTING):
+        if not marks:
+            return False
+        marks = marks.replace(b"[]", b"")  # the innermost level, everywhere at once
+    return bool(marks)
 
 
 def decode_events(body: bytes, *, batch: bool) -> list[CloudEvent]:
