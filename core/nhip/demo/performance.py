@@ -113,8 +113,8 @@ def _show(result: Result, screen: Screen) -> None:
     screen.say(f"{result.events:,} events and their messages took {result.seconds:.1f} s: {rate:,.0f} ZNS a second.")
     if result.restarts:
         screen.say(
-            f"nhip serve died and was started again (restarts: {result.restarts}). Events that were sent again and known "
-            f"already: {result.duplicates}."
+            f"nhip serve died and was started again (restarts: {result.restarts}). "
+            f"Events that were sent again and known already: {result.duplicates}."
         )
     sent, not_sent = result.resolved_sent, result.resolved_not_sent
     if sent or not_sent:
