@@ -1,8 +1,10 @@
 """Living channel accounts: one instance per account and revision, with the context it works in."""
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -13,6 +15,8 @@ from nhip.domain.ids import new_id
 from nhip.engine.decoding import convert
 from nhip.plugin_api import Channel, HttpClient, SecretStore
 from nhip.ports import Clock, SecretVault, Storage, Unit
+
+log = logging.getLogger("nhip.channels")
 
 _LOCK_SECONDS: Final = 30
 
@@ -99,8 +103,25 @@ class AccountContext:
         return self._clock.now()
 
 
+class Living:
+    """One channel instance and who uses it."""
+
+    __slots__ = ("calls", "channel", "limit", "replaced", "revision")
+
+    def __init__(self, revision: tuple[str, int], channel: Channel) -> None:
+        self.revision = revision
+        self.channel = channel
+        self.limit = asyncio.Semaphore(channel.capabilities.in_flight)
+        """How many calls may be under way."""
+        self.calls = 0
+        self.replaced = False
+
+
 class ChannelPool:
-    """Makes channel instances when they are first needed, and replaces them when their configuration changes."""
+    """Makes channel instances when they are first needed, and replaces them when their configuration changes.
+
+    A replaced one is closed when its last call has ended.
+    """
 
     def __init__(
         self,
@@ -117,44 +138,60 @@ class ChannelPool:
         self._http = http
         self._clock = clock
         self._public_url = public_url.rstrip("/") if public_url else None
-        self._instances: dict[tuple[int, str], tuple[str, int, Channel]] = {}
-        self._limits: dict[tuple[int, str], asyncio.Semaphore] = {}
+        self._instances: dict[tuple[int, str], Living] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def receipt_url(self, account: ChannelAccount) -> str | None:
         """Where providers reach this account's hook."""
         return f"{self._public_url}/hooks/channels/{account.name}/{account.hook_token}" if self._public_url else None
 
-    def instance(self, account: ChannelAccount) -> Channel:
-        """The living instance of an account.
+    @contextmanager
+    def use(self, account: ChannelAccount) -> Iterator[Living]:
+        """The living instance of an account, which stays open for as long as it is used.
 
         Raises:
             NotFound: its plugin is not installed.
         """
-        key = (account.workspace_id, account.name)
+        living = self._living(account)
+        living.calls += 1
+        try:
+            yield living
+        finally:
+            living.calls -= 1
+            self._close_unused(living)
+
+    def _living(self, account: ChannelAccount) -> Living:
+        key, revision = (account.workspace_id, account.name), (account.id, account.revision)
         known = self._instances.get(key)
-        if known is not None and known[:2] == (account.id, account.revision):
-            return known[2]
+        if known is not None and known.revision == revision:
+            return known
         plugin = self._catalog.channels.get(account.type)
         if plugin is None:
             raise NotFound("channel plugin", account.type)
         secrets = AccountSecrets(self._storage, self._vault, self._clock, account.workspace_id, account.name)
         context = AccountContext(account.name, self._http, secrets, self.receipt_url(account), self._clock)
-        channel = plugin(convert(account.config, plugin.config_type, "config"), context)
-        self._instances[key] = (account.id, account.revision, channel)
-        self._limits[key] = asyncio.Semaphore(plugin.capabilities.in_flight)
+        living = Living(revision, plugin(convert(account.config, plugin.config_type, "config"), context))
+        self._instances[key] = living
         if known is not None:
-            task = asyncio.get_running_loop().create_task(known[2].close())
+            known.replaced = True
+            self._close_unused(known)
+        return living
+
+    def _close_unused(self, living: Living) -> None:
+        if living.replaced and not living.calls:
+            task = asyncio.get_running_loop().create_task(_close(living.channel))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-        return channel
-
-    def limit(self, account: ChannelAccount) -> asyncio.Semaphore:
-        """How many calls of this account may be under way; ask after :meth:`instance`."""
-        return self._limits[account.workspace_id, account.name]
 
     async def close(self) -> None:
         """Release every account's connections."""
-        await asyncio.gather(*self._closing, return_exceptions=True)
-        await asyncio.gather(*(channel.close() for *_, channel in self._instances.values()), return_exceptions=True)
+        await asyncio.gather(*self._closing)
+        await asyncio.gather(*(_close(living.channel) for living in self._instances.values()))
         self._instances.clear()
+
+
+async def _close(channel: Channel) -> None:
+    try:
+        await channel.close()
+    except Exception:
+        log.exception("plugin raised", extra={"type": channel.kind})

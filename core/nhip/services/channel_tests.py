@@ -77,8 +77,9 @@ class ChannelTests:
 
     async def _outcome(self, account: ChannelAccount, message: Message) -> Outcome:
         try:
-            async with asyncio.timeout(self._timeout * 1.5):
-                outcomes = await self._channels.instance(account).send([message], self._timeout)
+            with self._channels.use(account) as living:
+                async with asyncio.timeout(self._timeout * 1.5):
+                    outcomes = await living.channel.send([message], self._timeout)
             return outcomes[0]
         except TimeoutError:
             return Ambiguous(code="timeout", detail="the channel did not keep its deadline")

@@ -209,16 +209,18 @@ class Executor:
 
     async def _send(self, sendings: Sequence[Sending], lease_ends: float) -> None:
         account = sendings[0].account
-        try:
-            channel = self._channels.instance(account)
-        except Exception as error:  # noqa: BLE001  (whatever it is, nothing was sent)
-            outcomes: Sequence[Outcome] = [NotSent(code="channel_unavailable", detail=str(error))] * len(sendings)
-        else:
-            async with self._channels.limit(account):
-                if self._has_time(lease_ends):
-                    outcomes = await self._outcomes(channel, sendings)
-                else:
-                    outcomes = [_LATE] * len(sendings)
+        outcomes: Sequence[Outcome]
+        with contextlib.ExitStack() as stack:
+            try:
+                living = stack.enter_context(self._channels.use(account))
+            except Exception as error:  # noqa: BLE001  (whatever it is, nothing was sent)
+                outcomes = [NotSent(code="channel_unavailable", detail=str(error))] * len(sendings)
+            else:
+                async with living.limit:
+                    if self._has_time(lease_ends):
+                        outcomes = await self._outcomes(living.channel, sendings)
+                    else:
+                        outcomes = [_LATE] * len(sendings)
         crashpoint("step.response_read")
         results = [Sent(sending=one, outcome=outcome) for one, outcome in zip(sendings, outcomes, strict=True)]
         if len(results) == 1:
@@ -335,9 +337,9 @@ class Executor:
             by_account.setdefault((question.account.workspace_id, question.account.name), []).append(question)
         for mine in by_account.values():
             try:
-                channel = self._channels.instance(mine[0].account)
-                async with asyncio.timeout(self._call_timeout):
-                    outcomes = await channel.look_up([question.message for question in mine])
+                with self._channels.use(mine[0].account) as living:
+                    async with asyncio.timeout(self._call_timeout):
+                        outcomes = await living.channel.look_up([question.message for question in mine])
             except Exception:
                 log.exception("look-up failed", extra={"channel": mine[0].account.name})
                 continue

@@ -61,7 +61,8 @@ class Hooks:
             StorageUnavailable, Overloaded: not now; the provider tries again.
         """
         try:
-            inbound = await self._channels.instance(account).receive(request)
+            with self._channels.use(account) as living:
+                inbound = await living.channel.receive(request)
         except NhipError:
             raise
         except Exception as error:
