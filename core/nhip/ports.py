@@ -2,7 +2,8 @@
 
 Stores are synchronous: they run inside one open unit, over one connection (ADR 0005). Rows on the hot path are plain
 tuples in the order of the adapter's columns, everything else is a struct of the domain. Every method takes the
-workspace it works in, except those of the work queue, which serve all workspaces at once and answer rows that name theirs.
+workspace it works in, except those of the work queue, which serve all workspaces at once and answer rows that name
+theirs.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -818,7 +819,7 @@ class Storage(Protocol):
         ...
 
     async def read(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``work(unit, …)`` over one snapshot."""
+        """Run ``work(unit, …)``, which only looks, over one snapshot."""
         ...
 
 

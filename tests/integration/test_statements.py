@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.util import await_only
 
 from nhip.adapters.db import Database, tables
 from nhip.adapters.db.statements import BulkInsert, BulkUpdate, Statement
@@ -117,3 +118,23 @@ def test_a_cast_is_no_name() -> None:
     statement = Statement("SELECT :one::text, {a.b in many} FROM t WHERE x = :one")
     assert statement._postgres == "SELECT $1::text, a.b = ANY($2::text[]) FROM t WHERE x = $1"
     assert statement._sqlite_names == (("one", False), ("many", True), ("one", False))
+
+
+async def test_a_look_sees_one_moment(database: Database) -> None:
+    """What is committed between two statements of a look is not in the second one."""
+    insert = BulkInsert(tables.activity, COLUMNS)
+    await done(database, lambda unit: insert.run(unit.connection, ROWS[:1]))
+
+    async def write() -> None:
+        await done(database, lambda unit: insert.run(unit.connection, ROWS[1:2]))
+
+    def count(unit: SqlUnit) -> int:
+        return len(OF.run(unit.connection, workspace_id=1, ids=["c0", "c1"], least=0))
+
+    def look(unit: SqlUnit) -> tuple[int, int]:
+        before = count(unit)
+        await_only(write())
+        return before, count(unit)
+
+    assert await database.read(look) == (1, 1)  # type: ignore[arg-type]
+    assert await database.read(count) == 2  # type: ignore[arg-type]

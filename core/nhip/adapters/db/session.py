@@ -106,8 +106,13 @@ class Database:
         self.url = url
         self._writer = writer
         self._engine = engine
+        # Both are said by the BEGIN that every transaction needs anyway, so the snapshot costs no round trip.
+        self._reader = (
+            engine if writer else engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="nhip-writer") if writer else None
         self._turn = asyncio.Lock()
+        self._closed = False
         self._checkpointer = _Checkpointer(str(writer.url.database)) if writer else None
 
     @property
@@ -179,6 +184,8 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         async with self._turn:
+            if self._closed:
+                raise StorageUnavailable("the database is closed")
             beginning = loop.run_in_executor(self._thread, _begin, writer)
             try:
                 connection = await asyncio.shield(beginning)
@@ -198,14 +205,14 @@ class Database:
             return result
 
     async def read(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``work(unit, …)`` over one consistent snapshot; nothing it changes is kept.
+        """Run ``work(unit, …)``, which only looks, over one consistent snapshot.
 
         Raises:
             StorageUnavailable: the database cannot be reached.
         """
         for attempt in range(1, 3):
             try:
-                async with self._engine.connect() as connection:
+                async with self._reader.connect() as connection:
                     try:
                         return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
                     finally:
@@ -217,11 +224,13 @@ class Database:
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
-        """Release every connection."""
-        await self._engine.dispose()
+        """Release every connection, once the unit under way is committed; what comes later is refused."""
         if self._writer is not None and self._thread is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
+            async with self._turn:
+                self._closed = True
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.dispose)
             self._thread.shutdown()
+        await self._engine.dispose()
         if self._checkpointer is not None:
             await asyncio.to_thread(self._checkpointer.stop)
 
