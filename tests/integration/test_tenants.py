@@ -37,7 +37,9 @@ FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates",
 QUERIES = {"GET /v1/workflows/{name}/explain": "?contact=ours"}
 OBJECTS = [
     route for route in routes()
-    if route.parameters and route.scope is not None and route.path not in ("/v1/records/{kind}", "/v1/plugins/{sort}/{kind}")
+    if route.parameters
+    and route.scope is not None
+    and route.path not in ("/v1/records/{kind}", "/v1/plugins/{sort}/{kind}")
 ]  # fmt: skip
 
 
