@@ -11,6 +11,7 @@ from nhip.domain.errors import MalformedInput
 from nhip_admin_api.auth import Authenticator
 from nhip_admin_api.errors import PROBLEM_TYPE, answer
 from nhip_admin_api.idempotency import Repetition
+from nhip_admin_api.ingest import EVENTS_PATH, EventDoor
 from nhip_admin_api.telemetry import Telemetry
 
 SECURITY_HEADERS: Final = (
@@ -25,12 +26,13 @@ _NAMES: Final = frozenset(name for name, _ in SECURITY_HEADERS)
 
 
 class Edge:
-    """Wraps the app: refuses paths that no database takes, repeats answers, adds headers, counts."""
+    """Wraps the app: refuses addresses that no database takes, repeats answers, leads to the hot path, counts."""
 
     def __init__(self, app: ASGIApp, engine: Engine, authenticator: Authenticator, telemetry: Telemetry) -> None:
         self._app = app
         self._telemetry = telemetry
-        self._repetition = Repetition(app, engine, authenticator)
+        self._repetition = Repetition(self._forward, engine, authenticator)
+        self._doors = {("POST", EVENTS_PATH): EventDoor(app)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -72,15 +74,23 @@ class Edge:
             if repeated:
                 key, header = repeated.decode("latin-1"), authorization.decode("latin-1")
                 return await self._repetition(scope, receive, send, key, header)
-        return await self._app(cast(Any, scope), receive, send)
+        return await self._forward(cast(Any, scope), receive, send)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """To the door of a hot path, or to the app and its routes."""
+        http = cast(HTTPScope, scope)
+        door = self._doors.get((http["method"], http["path"]))
+        if door is None:
+            return await self._app(scope, receive, send)
+        scope["path_template"] = http["path"]
+        return await door(scope, receive, send)
 
 
 def _with_security(headers: Any) -> list[tuple[bytes, bytes]]:
-    present = [(name, value) for name, value in headers]
-    said = {name.lower() for name, _ in present} & _NAMES
-    if not said:
-        return [*present, *SECURITY_HEADERS]
-    return [*present, *(header for header in SECURITY_HEADERS if header[0] not in said)]
+    said = {name.lower() for name, _ in headers}
+    if said.isdisjoint(_NAMES):
+        return [*headers, *SECURITY_HEADERS]
+    return [*headers, *(header for header in SECURITY_HEADERS if header[0] not in said)]
 
 
 async def _send_problem(error: Exception, path: str, send: Send) -> None:

@@ -1,8 +1,8 @@
 """``POST /v1/events``, the hot path: CloudEvents in every mode, decoded and checked before the group commit.
 
-This route answers as a bare ASGI app, in front of the handler that declares its operation: routing, problems and the
-OpenAPI document are the framework's, while the request and response objects and the injection, which would be most of
-what an event costs here, are left out.
+A bare ASGI app answers this route: in front of all routes for the path as it is written, and in front of the handler
+that declares the operation for other spellings of it. The OpenAPI document is the framework's, while routing, request
+and response objects and injection, which would be most of what an event costs here, are left out.
 """
 
 import re
@@ -23,6 +23,7 @@ from nhip_admin_api.limits import INGEST_BYTES, check_json, is_json, read_body
 from nhip_admin_api.schemas.events import Receipt
 from nhip_admin_api.telemetry import Telemetry
 
+EVENTS_PATH: Final = "/v1/events"
 SCOPE: Final = "events:write"
 MOST_EVENTS: Final = 1000
 _BATCH: Final = "application/cloudevents-batch+json"
