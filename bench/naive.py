@@ -20,7 +20,8 @@ from sqlalchemy import JSON, String, insert, select, update
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-engine = create_async_engine(os.environ["DATABASE_URL"])
+url = os.environ["DATABASE_URL"]
+engine = create_async_engine(url, connect_args={"timeout": 60} if url.startswith("sqlite") else {})
 sessions = async_sessionmaker(engine)
 redis = RedisSettings.from_dsn(os.environ["REDIS_URL"])
 sink = os.environ["SINK_URL"]
@@ -70,6 +71,8 @@ async def take(data: Event) -> dict[str, Any]:
 async def prepare() -> None:
     """Make the table and the connection."""
     async with engine.begin() as connection:
+        if url.startswith("sqlite"):
+            await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         await connection.run_sync(Base.metadata.create_all)
     pool.append(await create_pool(redis))
 
