@@ -1,6 +1,5 @@
 """The HTTP API over a started engine."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -13,7 +12,7 @@ from litestar.openapi.spec import License
 
 from nhip import __version__
 from nhip.bootstrap import Engine
-from nhip_admin_api import openapi, pressure
+from nhip_admin_api import background, openapi
 from nhip_admin_api.auth import Authenticator
 from nhip_admin_api.controllers import CONTROLLERS
 from nhip_admin_api.dependencies import DEPENDENCIES
@@ -42,13 +41,9 @@ def create_app(engine: Engine) -> Litestar:
 
     @contextlib.asynccontextmanager
     async def watched(_app: Litestar) -> AsyncIterator[None]:
-        task = asyncio.create_task(pressure.watch(engine), name="nhip-pressure")
-        try:
+        async with background.running(engine):
             yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await authenticator.close()
+        await authenticator.close()
 
     app = Litestar(
         route_handlers=[*CONTROLLERS],

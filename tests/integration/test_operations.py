@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from nhip.domain.errors import Overloaded
-from nhip_admin_api import pressure
+from nhip_admin_api import background
 from nhip_admin_api.edge import SECURITY_HEADERS
 from tests.support.api import Api, expect, open_api
 
@@ -69,7 +69,7 @@ async def test_back_pressure_opens_and_closes_by_what_waits(story_url: str, tmp_
         await api.post("/v1/workflows/waiting/publish")
         for number in range(3):
             await api.send({**EVENT, "id": str(number), "subject": f"KH-{number}"})
-        await pressure.look(api.engine)
+        await background.look(api.engine)
         response = await api.request("POST", "/v1/events", {**EVENT, "id": "more"})
         assert expect(response, 429)["code"] == "overloaded"
         assert int(response.headers["retry-after"]) >= 1
@@ -77,7 +77,7 @@ async def test_back_pressure_opens_and_closes_by_what_waits(story_url: str, tmp_
         expect(await api.request("GET", "/v1/contacts"), 200)
 
         await api.work()
-        await pressure.look(api.engine)
+        await background.look(api.engine)
         expect(await api.request("POST", "/v1/events", {**EVENT, "id": "more"}), 202)
 
 

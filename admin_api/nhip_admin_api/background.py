@@ -1,8 +1,9 @@
-"""Back-pressure: while more steps are overdue than the settings allow, new events are refused with 429."""
+"""What the API does beside its requests: it watches how far the workers are behind."""
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Final
 
 from nhip.bootstrap import Engine
@@ -15,16 +16,30 @@ LOOK_SECONDS: Final = 1.0
 RETRY_AFTER: Final = 5.0
 
 
-async def watch(engine: Engine) -> None:
-    """Look every second at how far the workers are behind, until cancelled."""
+@contextlib.asynccontextmanager
+async def running(engine: Engine) -> AsyncIterator[None]:
+    """Do it while the context is open."""
+    task = asyncio.create_task(_watch(engine), name="nhip-pressure")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _watch(engine: Engine) -> None:
     while True:
-        with contextlib.suppress(StorageUnavailable):
+        try:
             await look(engine)
+        except StorageUnavailable:
+            log.debug("the database is away; the pressure is looked at again")
+        except Exception:
+            log.exception("the pressure cannot be told; it is looked at again")
         await asyncio.sleep(LOOK_SECONDS)
 
 
 async def look(engine: Engine) -> None:
-    """Open or close the door, as the number of overdue steps says."""
+    """Back-pressure: while more steps are overdue than the settings allow, new events are refused with 429."""
     most = engine.settings.ingest_max_ready
     waiting = await engine.database.read(health.overdue, engine.clock.micros(), most + 1)
     behind = waiting > most
