@@ -1,11 +1,12 @@
 """Notices every statement that touches a workspace's rows without naming the workspace."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, Self
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
-from nhip.adapters.db import tables
+from nhip.adapters.db import statements, tables
 from tests.support.world import TEST_SQL
 
 _TABLES: Final = "|".join(name for name, table in tables.metadata.tables.items() if "workspace_id" in table.c)
@@ -36,6 +37,10 @@ ALLOWED: Final[dict[str, str]] = {
     r"^SELECT count\(\*\) AS count_1 FROM \(SELECT \S+ AS one FROM steps WHERE steps\.state": "how many are overdue",
     r"^SELECT min\(steps\.due_at\) AS min_1 FROM steps WHERE steps\.state = 'ready'": "how long the oldest waits",
     r"^SELECT deliveries\.state, count\(\*\) AS count_1 FROM deliveries WHERE deliveries\.id >=": "what was sent",
+    # What is old is found over all workspaces, and deleted in its own.
+    r"^SELECT id, workspace_id, [\w, ]+ FROM (runs|events) WHERE id > \S+ AND id < \S+ ORDER BY": "what is old",
+    r"^DELETE FROM (refusals|receipts) WHERE .*\bid IN \(SELECT id FROM \1 WHERE .*\bid < ": "what is old",
+    r"^DELETE FROM idempotent_requests WHERE .* WHERE idempotent_requests\.created_at < ": "what is old",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
     r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",
@@ -61,13 +66,27 @@ class Guard:
     def __init__(self) -> None:
         self.strays: set[str] = set()
         self._seen: set[str] = set()
+        self._direct = {name: getattr(statements, name) for name in ("fetch", "change", "change_many")}
 
     def __enter__(self) -> Self:
         event.listen(Engine, "before_cursor_execute", self._hear)
+        for name, execute in self._direct.items():
+            setattr(statements, name, self._heard(execute))
         return self
 
     def __exit__(self, *_: object) -> None:
         event.remove(Engine, "before_cursor_execute", self._hear)
+        for name, execute in self._direct.items():
+            setattr(statements, name, execute)
+
+    def _heard(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        """What is handed to a driver directly passes SQLAlchemy's event by."""
+
+        def listening(connection: Connection, text: str, values: Any) -> Any:
+            self._hear(None, None, text)
+            return execute(connection, text, values)
+
+        return listening
 
     def _hear(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement not in self._seen:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+import asyncpg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
@@ -32,7 +33,21 @@ _RETRIES: Final = 6
 _CHECKPOINT_SECONDS: Final = 0.5
 _CHECKPOINT_PAGES_AT_MOST: Final = 16_000
 """Past this many pages in the write-ahead log, a commit moves them itself and takes as long as that takes."""
+_FAULTS: Final = (
+    Conflict,
+    DBAPIError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    PoolTimeout,
+    OSError,
+    TimeoutError,
+)
+"""What may come out of a unit that is not its own doing; hot statements raise the drivers' own errors."""
 _RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "55P03"})
+_ENDED: Final = frozenset({"57P01", "57P02", "57P03"})
+_UNAVAILABLE_CLASSES: Final = frozenset({"08", "53", "55", "57"})
+"""Classes of PostgreSQL's codes: connection, resources, object not ready, operator's intervention."""
 
 
 def _unit(connection: Connection) -> Unit:
@@ -169,7 +184,7 @@ class Database:
                     return await self._write(self._writer, work, *args, **kwargs)
                 async with self._engine.begin() as connection:
                     return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
-            except (Conflict, DBAPIError, sqlite3.Error, PoolTimeout, OSError, TimeoutError) as error:
+            except _FAULTS as error:
                 if attempt == _RETRIES or not _is_retryable(error):
                     raise _translated(error) from error
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
@@ -217,9 +232,9 @@ class Database:
                         return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
                     finally:
                         await connection.rollback()
-            except (DBAPIError, PoolTimeout, OSError, TimeoutError) as error:
+            except _FAULTS as error:
                 # After a restart of the server each pooled connection is dead once; the first one drops all.
-                if attempt == 2 or not getattr(error, "connection_invalidated", False):
+                if attempt == 2 or not _is_lost(error):
                     raise _translated(error) from error
         raise AssertionError("unreachable")
 
@@ -255,34 +270,43 @@ def _end(connection: Connection, keep: bool) -> None:
         connection.close()
 
 
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+def _sqlstate(error: Exception) -> str:
+    """PostgreSQL's code of an error, raised by the driver or wrapped by SQLAlchemy; empty where there is none."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None) or ""
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection is gone: the server went away, or ended it."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError) or _sqlstate(error) in _ENDED
+
+
+def _is_locked(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause)
+
+
+def _is_clash(error: Exception) -> bool:
+    """Whether a constraint refused a row: the unique key appeared meanwhile, and a second run will find it."""
+    return isinstance(error, IntegrityError | sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError)
 
 
 def _is_retryable(error: Exception) -> bool:
     if isinstance(error, Conflict):
         return bool(error.data.get("retry"))
-    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
-        return True
-    if isinstance(error, sqlite3.OperationalError):
-        return "locked" in str(error)
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or _sqlstate(error) in _RETRYABLE_STATES:
-            return True
-        return isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
-    return False
+    return _is_clash(error) or _is_locked(error) or _is_lost(error) or _sqlstate(error) in _RETRYABLE_STATES
 
 
 def _translated(error: Exception) -> Exception:
     """Storage faults as :class:`StorageUnavailable`; everything else is a bug and stays what it is."""
     if isinstance(error, Conflict) and error.data.get("retry"):
         return StorageUnavailable("the database is too contended to take this now")
-    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
+    state = _sqlstate(error)
+    if _is_clash(error):
         return error
-    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError | PoolTimeout | OSError):
-        return StorageUnavailable(f"the database is not available: {type(error).__name__}")
-    if isinstance(error, DBAPIError):
-        state = _sqlstate(error) or ""
-        if error.connection_invalidated or state[:2] in {"08", "53", "55", "57"}:
-            return StorageUnavailable(f"the database is not available: {state or type(error).__name__}")
+    unavailable = OperationalError | InterfaceError | sqlite3.OperationalError | PoolTimeout | OSError
+    if isinstance(error, unavailable) or _is_lost(error) or state[:2] in _UNAVAILABLE_CLASSES:
+        return StorageUnavailable(f"the database is not available: {state or type(error).__name__}")
     return error

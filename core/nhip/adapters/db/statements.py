@@ -10,8 +10,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table
+from sqlalchemy.util import await_only
 
 _encode: Final = msgspec.json.Encoder().encode
 _PLACE: Final = re.compile(r"\{(?P<column>[\w.]+) in (?P<array>\w+)\}|(?<![:\w]):(?P<name>[a-z]\w*)")
@@ -57,42 +59,62 @@ class Statement:
 
     def run(self, connection: Connection, **values: Any) -> Sequence[Any]:
         """Execute and answer with all rows."""
-        if connection.dialect.name == "sqlite":
-            driver = _sqlite_driver(connection)
-            if driver is not None:
-                return driver.execute(self._sqlite, self._bound(values)).fetchall()
-            return connection.exec_driver_sql(self._sqlite, self._bound(values)).fetchall()
-        return connection.exec_driver_sql(
-            self._postgres, tuple(values[name] for name in self._postgres_names)
-        ).fetchall()
+        return fetch(connection, *self._prepared(connection, values))
 
     def execute(self, connection: Connection, **values: Any) -> int:
         """Execute a change; answers with the number of rows that it touched."""
+        return change(connection, *self._prepared(connection, values))
+
+    def _prepared(self, connection: Connection, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
         if connection.dialect.name == "sqlite":
-            driver = _sqlite_driver(connection)
-            if driver is not None:
-                return driver.execute(self._sqlite, self._bound(values)).rowcount
-            return connection.exec_driver_sql(self._sqlite, self._bound(values)).rowcount
-        return connection.exec_driver_sql(self._postgres, tuple(values[name] for name in self._postgres_names)).rowcount
-
-    def _bound(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(_encode(values[name]).decode() if array else values[name] for name, array in self._sqlite_names)
+            names = self._sqlite_names
+            return self._sqlite, tuple(
+                _encode(values[name]).decode() if array else values[name] for name, array in names
+            )
+        return self._postgres, tuple(values[name] for name in self._postgres_names)
 
 
-def _sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
-    """The driver's own connection, where the unit runs on the writer: SQLAlchemy keeps its transaction, and a statement
-    through it would cost four times what SQLite takes for it.
+def fetch(connection: Connection, text: str, values: tuple[Any, ...]) -> Sequence[Any]:
+    """Execute one statement on the driver itself, and answer with all rows.
+
+    SQLAlchemy keeps the transaction; a statement through it would cost several times what the driver takes for it.
     """
-    driver = connection.connection.driver_connection
-    return driver if isinstance(driver, sqlite3.Connection) else None
-
-
-def _many(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> int:
-    driver = _sqlite_driver(connection)
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        return driver.execute(text, values).fetchall()
     if driver is not None:
+        return await_only(driver.fetch(text, *values))
+    return connection.exec_driver_sql(text, values).fetchall()
+
+
+def change(connection: Connection, text: str, values: tuple[Any, ...]) -> int:
+    """Execute one change on the driver itself; answers with the number of rows that it touched."""
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        return driver.execute(text, values).rowcount
+    if driver is not None:
+        status: str = await_only(driver.execute(text, *values))
+        return int(status.rpartition(" ")[2])
+    return connection.exec_driver_sql(text, values).rowcount
+
+
+def change_many(connection: Connection, text: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Execute one change per row on SQLite; answers with the number of rows that they touched."""
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
         return driver.executemany(text, rows).rowcount
     bound: Any = list(rows) if len(rows) > 1 else rows[0]
     return connection.exec_driver_sql(text, bound).rowcount
+
+
+def _driver(connection: Connection) -> "sqlite3.Connection | asyncpg.Connection[asyncpg.Record] | None":
+    """The driver's own connection: SQLite's on the writer, asyncpg's once SQLAlchemy has begun a transaction there."""
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        return driver
+    if isinstance(driver, asyncpg.Connection) and driver.is_in_transaction():
+        return driver
+    return None
 
 
 class BulkInsert:
@@ -130,9 +152,9 @@ class BulkInsert:
         if not rows:
             return
         if connection.dialect.name == "sqlite":
-            _many(connection, self._sqlite, rows)
+            change_many(connection, self._sqlite, rows)
         else:
-            connection.exec_driver_sql(self._postgres, tuple(list(column) for column in zip(*rows, strict=True)))
+            change(connection, self._postgres, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 class BulkUpdate:
@@ -156,6 +178,6 @@ class BulkUpdate:
         if not rows:
             return 0
         if connection.dialect.name == "sqlite":
-            return _many(connection, self._sqlite, rows)
+            return change_many(connection, self._sqlite, rows)
         arrays = tuple(list(column) for column in zip(*rows, strict=True))
-        return connection.exec_driver_sql(self._postgres, arrays).rowcount
+        return change(connection, self._postgres, arrays)
