@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from litestar import Request, Response
@@ -67,4 +67,4 @@ class Paging:
     def _address(self, cursor: str) -> str:
         query = self._request.scope["query_string"].decode("latin-1")
         kept = [(name, value) for name, value in parse_qsl(query) if name != "cursor"]
-        return f"{self._request.scope['path']}?{urlencode([*kept, ('cursor', cursor)])}"
+        return f"{quote(self._request.scope['path'])}?{urlencode([*kept, ('cursor', cursor)])}"

@@ -28,6 +28,19 @@ async def test_pages_follow_each_other_without_a_gap(shop: Api) -> None:
     assert seen == [f"KH-{number}" for number in range(7)]
 
 
+async def test_a_link_is_an_address_whatever_stands_in_the_path(api: Api) -> None:
+    place = f"/v1/contacts/{quote('Hoàng Anh/1 <x>' + chr(10) + '; rel=prev', safe='')}/timeline"
+    # A slash within a name would end it, in this path as in any.
+    place = place.replace("%2F", "-")
+    await api.put(place.removesuffix("/timeline"), {"name": "x"})
+    await api.put(place.removesuffix("/timeline"), {"name": "y"})
+    response = await api.request("GET", f"{place}?limit=1&x=%0A%22")
+    link = response.headers["link"]
+    assert link.isascii()
+    assert link.isprintable()
+    assert (await api.get(link.partition(">")[0].removeprefix("<")))["items"]
+
+
 async def test_what_comes_in_between_disturbs_nothing(shop: Api) -> None:
     first = await shop.get("/v1/contacts?limit=4")
     await shop.put("/v1/contacts/KH-new", {})
