@@ -26,6 +26,7 @@ from nhip.services.matching import Matcher, Versions
 from nhip.services.progress import Progress
 from nhip.services.receipts import Receipts
 from nhip.services.reconcile import Reconcile
+from nhip.services.retention import Retention
 from nhip.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,11 +71,13 @@ class Engine:
             settle_after=settle_after,
         )  # fmt: skip
         self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
+        self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
         self.executor = Executor(
             database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
-            self.clock, lease_seconds=settings.lease_seconds, call_timeout=settings.call_timeout_seconds,
-            max_in_flight=settings.max_in_flight, reconcile_seconds=settings.reconcile_seconds,
+            self.clock, retention=self.retention, lease_seconds=settings.lease_seconds,
+            call_timeout=settings.call_timeout_seconds, max_in_flight=settings.max_in_flight,
+            reconcile_seconds=settings.reconcile_seconds,
         )  # fmt: skip
         self._working: asyncio.Task[None] | None = None
 

@@ -29,7 +29,7 @@ from nhip.domain.history import (
     Span,
 )
 from nhip.domain.messages import Content
-from nhip.domain.past_events import Activation, EventFilter, PastEvent, Refusal, StartedRun
+from nhip.domain.past_events import Activation, EventFilter, OldEvent, OldRun, PastEvent, Refusal, StartedRun
 from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
 
 P = ParamSpec("P")
@@ -585,8 +585,8 @@ class IdempotencyStore(Protocol):
         """Drop a request that came to nothing."""
         ...
 
-    def prune(self, before: int) -> int:
-        """Drop the answers of all workspaces that are older; answers how many."""
+    def prune(self, before: int, limit: int) -> int:
+        """Drop up to ``limit`` answers that are older, of all workspaces; answers how many."""
         ...
 
 
@@ -708,6 +708,34 @@ class HealthStore(Protocol):
         ...
 
 
+class RetentionStore(Protocol):
+    """What is old, over all workspaces. ``before`` is a moment in microseconds."""
+
+    def runs(self, after: str, before: int, limit: int) -> list[OldRun]:
+        """The oldest runs that began before a moment, in the order of their ids, after an id."""
+        ...
+
+    def delete_runs(self, workspace_id: int, ids: Sequence[str]) -> int:
+        """Delete those that are over and have no step under way, with steps, deliveries and receipts."""
+        ...
+
+    def events(self, after: str, before: int, limit: int) -> list[OldEvent]:
+        """The oldest events that came before a moment, in the order of their ids, after an id."""
+        ...
+
+    def delete_events(self, workspace_id: int, ids: Sequence[str]) -> int:
+        """Delete these events."""
+        ...
+
+    def delete_refusals(self, before: int, limit: int) -> int:
+        """Delete up to ``limit`` refusals that are older."""
+        ...
+
+    def delete_parked_receipts(self, before: int, limit: int) -> int:
+        """Delete up to ``limit`` receipts that are older and whose delivery never became known."""
+        ...
+
+
 class Unit(Protocol):
     """One open transaction: all of it is kept, or none."""
 
@@ -774,6 +802,11 @@ class Unit(Protocol):
     @property
     def health(self) -> HealthStore:
         """What an operator watches."""
+        ...
+
+    @property
+    def retention(self) -> RetentionStore:
+        """What is old."""
         ...
 
     @property

@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pool_size: Annotated[int, Meta(ge=1, le=1000)] = 8
     """Connections to PostgreSQL that a process keeps; it may open as many again under load."""
     retention_days: Annotated[int, Meta(ge=1, le=36_500)] = 180
-    """How long events, finished runs and deliveries are kept."""
+    """How long events, finished runs and deliveries are kept: every worker deletes the older ones once an hour."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
     docs_public: bool

@@ -64,7 +64,7 @@ async def world(story_url: str, tmp_path: Path, clock: StandingClock) -> AsyncIt
     scripted_actions.Calling.keys.clear()
     async with open_world(story_url, tmp_path, clock=clock) as world:
         yield world
-        await check(world.engine.database)
+        await check(world.engine.database, whole=world.whole)
 
 
 @pytest.fixture

@@ -50,6 +50,8 @@ class World:
         self.workspace_id = workspace_id
         self.workflows = Workflows(engine.catalog)
         self.hooks = Hooks(engine.database, engine.receipts, engine.channels, engine.doorbell)
+        self.whole = True
+        """Whether everything that ever happened is still stored."""
 
     # --- what admins do -----------------------------------------------------------------------------------------------
 
@@ -177,6 +179,11 @@ class World:
         self.clock.advance(**duration)
         await self.engine.executor.reconcile()
         await self.work()
+
+    async def clean(self) -> int:
+        """What is older than it is kept is deleted; answers how much that was."""
+        self.whole = False
+        return await self.engine.executor.clean()
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 

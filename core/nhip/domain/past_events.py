@@ -1,5 +1,6 @@
 """Stored events as people look at them, and why they started what they started."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from nhip.domain.struct import Struct
@@ -102,3 +103,20 @@ class Explanation(Struct, omit_defaults=True):
     reason: str | None = None
     """Why it started nothing at all: ``no_active_workflow``, ``no_trigger_listens``, ``conditions`` or ``refused``."""
     workflows: tuple[WorkflowFinding, ...] = ()
+
+
+class OldRun(Struct):
+    """A run that began so long ago that it may have to go."""
+
+    id: str
+    workspace_id: int
+    ended_at: int | None
+
+
+class OldEvent(Struct):
+    """An event that came so long ago that it may have to go."""
+
+    id: str
+    workspace_id: int
+    root_id: str
+    derived: Sequence[str]

@@ -30,10 +30,14 @@ from nhip.services.execute import Called, Calling, Claimed, Execution, Sending, 
 from nhip.services.group_commit import GroupCommit
 from nhip.services.progress import encode_output
 from nhip.services.reconcile import Question, Reconcile
+from nhip.services.retention import Place, Retention
 
 log = logging.getLogger("nhip.worker")
 
 _LOOK_UP_SECONDS: Final = 5.0
+_FIRST_CLEAN_SECONDS: Final = 240.0
+_CLEAN_SECONDS: Final = 3_600.0
+_BETWEEN_CLEANS_SECONDS: Final = 0.05
 _PACE_SECONDS: Final = 0.008
 _PACE_IN_FLIGHT: Final = 8
 _LATE: Final = NotSent(code="lease", detail="too little of the lease was left to begin the call", counts=False)
@@ -76,6 +80,7 @@ class Executor:
         renderer: Renderer,
         clock: Clock,
         *,
+        retention: Retention,
         lease_seconds: float,
         call_timeout: float,
         max_in_flight: int,
@@ -84,6 +89,7 @@ class Executor:
         self._storage = storage
         self._execution = execution
         self._reconcile = reconcile
+        self._retention = retention
         self._channels = channels
         self._doorbell = doorbell
         self._http = http
@@ -114,6 +120,7 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._drain_loop())
                 group.create_task(self._reconcile_loop())
+                group.create_task(self._clean_loop())
                 group.create_task(self._doorbell.run(self.answer))
         finally:
             self._stopping = True
@@ -346,3 +353,28 @@ class Executor:
             answers = list(zip(mine, outcomes, strict=True))
             if any(outcome is not None for _, outcome in answers):
                 await self._storage.transact(self._reconcile.answer, answers)
+
+    # --- clean ------------------------------------------------------------------------------------------------------
+
+    async def _clean_loop(self) -> None:
+        pause = _FIRST_CLEAN_SECONDS
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            pause = _CLEAN_SECONDS
+            try:
+                await self.clean()
+            except StorageUnavailable as error:
+                log.warning("storage unavailable", extra={"detail": error.detail})
+            except Exception:
+                log.exception("clean-up failed")
+
+    async def clean(self) -> int:
+        """Delete at once what is older than it is kept; answers how much that was."""
+        place, over = Place(), False
+        while not over:
+            place, over = await self._storage.transact(self._retention.step, place)
+            if not over:
+                await asyncio.sleep(_BETWEEN_CLEANS_SECONDS)
+        if place.deleted:
+            log.info("old rows deleted", extra={"count": place.deleted})
+        return place.deleted

@@ -451,6 +451,12 @@ receipts = Table(
         sqlite_where=text("delivery_id IS NULL"),
         postgresql_where=text("delivery_id IS NULL"),
     ),
+    Index(
+        "ix_receipts_delivery",
+        "delivery_id",
+        sqlite_where=text("delivery_id IS NOT NULL"),
+        postgresql_where=text("delivery_id IS NOT NULL"),
+    ),
 )
 """A receipt that comes before its delivery is recorded is parked with ``delivery_id`` NULL, and applied then."""
 
@@ -479,5 +485,6 @@ idempotent_requests = Table(
     Column("body", Text),
     Column("created_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "route", "key"),
+    Index("ix_idempotent_requests_created", "created_at"),
 )
 """``Idempotency-Key`` answers, kept for a day; ``status`` NULL while the first request is still running."""

@@ -16,6 +16,7 @@ from nhip.adapters.db.stores.health import SqlHealth
 from nhip.adapters.db.stores.history import SqlHistory
 from nhip.adapters.db.stores.measures import SqlMeasures
 from nhip.adapters.db.stores.past_events import SqlPastEvents
+from nhip.adapters.db.stores.retention import SqlRetention
 from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.staff import SqlStaff
@@ -80,6 +81,10 @@ class SqlUnit:
     @cached_property
     def health(self) -> SqlHealth:
         return SqlHealth(self.connection)
+
+    @cached_property
+    def retention(self) -> SqlRetention:
+        return SqlRetention(self.connection)
 
     @cached_property
     def secrets(self) -> SqlSecrets:

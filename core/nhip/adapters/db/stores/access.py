@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Column, Connection, delete, insert, select, update
+from sqlalchemy import Column, Connection, delete, insert, select, tuple_, update
 
 from nhip.adapters.db.tables import api_keys, idempotent_requests, workspaces
 from nhip.domain.access import ApiKey, StoredAnswer, Workspace
@@ -104,10 +104,11 @@ class SqlIdempotency:
     def forget(self, workspace_id: int, route: str, key: str) -> None:
         self._connection.execute(delete(idempotent_requests).where(*_place(workspace_id, route, key)))
 
-    def prune(self, before: int) -> int:
-        return self._connection.execute(
-            delete(idempotent_requests).where(idempotent_requests.c.created_at < before)
-        ).rowcount
+    def prune(self, before: int, limit: int) -> int:
+        columns = idempotent_requests.c
+        key = (columns.workspace_id, columns.route, columns.key)
+        old = select(*key).where(columns.created_at < before).order_by(columns.created_at).limit(limit)
+        return self._connection.execute(delete(idempotent_requests).where(tuple_(*key).in_(old))).rowcount
 
 
 def _place(workspace_id: int, route: str, key: str) -> tuple[Any, Any, Any]:
