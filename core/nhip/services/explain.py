@@ -119,8 +119,7 @@ def _ask(
         (number, use) for number, use in enumerate(compiled.definition.triggers) if use.id == entry.trigger_id
     )
     verdicts = [
-        judge(node, facts, moment, path, customs)
-        for node, path in _parts(entry, compiled, f"triggers[{position}]")
+        judge(node, facts, moment, path, customs) for node, path in _parts(entry, compiled, f"triggers[{position}]")
     ]
     return TriggerFinding(
         trigger=entry.trigger_id,
