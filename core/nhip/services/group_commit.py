@@ -5,7 +5,7 @@ No timer: an idle door commits at once, a busy one fills the next group while th
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from nhip.domain.errors import Overloaded, StorageUnavailable
 
@@ -26,15 +26,18 @@ class GroupCommit(Generic[Item, Answer]):
         *,
         weigh: Callable[[Item], int] = lambda _: 1,
         largest: int = 256,
+        lanes: int = 1,
         waiting_limit: int = 10_000,
     ) -> None:
+        """``lanes`` is how many groups may be under way at once: more than one where the storage takes several."""
         self._flush = flush
         self._weigh = weigh
         self._largest = largest
         self._waiting_limit = waiting_limit
         self._waiting: list[tuple[Item, int, asyncio.Future[Answer]]] = []
         self._weight = 0
-        self._task: asyncio.Task[None] | None = None
+        self._lanes = lanes
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Answer:
         """Store an item; returns when it is committed.
@@ -48,14 +51,14 @@ class GroupCommit(Generic[Item, Answer]):
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, weight, future))
         self._weight += weight
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if len(self._tasks) < self._lanes:
+            self._tasks.add(asyncio.get_running_loop().create_task(self._run()))
         return await future
 
     async def drain(self) -> None:
         """Wait until everything submitted so far is committed."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def _run(self) -> None:
         group: list[tuple[Item, int, asyncio.Future[Answer]]] = []
@@ -63,12 +66,15 @@ class GroupCommit(Generic[Item, Answer]):
             while self._waiting:
                 group = self._take()
                 await self._commit(group)
-        finally:
-            self._task = None
+        except asyncio.CancelledError:
             abandoned, self._waiting, self._weight = [*group, *self._waiting], [], 0
             for _, _, future in abandoned:
                 if not future.done():
                     future.cancel()
+            raise
+        finally:
+            # At once, not in a callback: whoever submits next must see that this lane is free.
+            self._tasks.discard(cast(asyncio.Task[None], asyncio.current_task()))
 
     def _take(self) -> list[tuple[Item, int, "asyncio.Future[Answer]"]]:
         count, weight = 0, 0

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Inbox:
     """Stores the events of requests. An answer means that they are committed."""
 
-    def __init__(self, storage: Storage, ingest: Ingest, clock: Clock, doorbell: Doorbell) -> None:
+    def __init__(
+        self, storage: Storage, ingest: Ingest, clock: Clock, doorbell: Doorbell, *, lanes: int = 1
+    ) -> None:
         self._storage = storage
         self._ingest = ingest
         self._clock = clock
         self._doorbell = doorbell
         self._group: GroupCommit[Submission, list[EventReceipt]] = GroupCommit(
-            self._flush, weigh=lambda submission: len(submission.events)
+            self._flush, weigh=lambda submission: len(submission.events), lanes=lanes
         )
         self.overload: Overloaded | None = None
         """Set while the engine is too far behind; every submission is refused with it."""

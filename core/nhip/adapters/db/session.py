@@ -164,6 +164,9 @@ class Database:
                     "application_name": "nhip",
                     "idle_in_transaction_session_timeout": "30000",
                     "jit": "off",
+                    # Every hot statement has its index. A plan made while a table was still empty would walk the table
+                    # until the next ANALYZE, and each session keeps its plans.
+                    "enable_seqscan": "off",
                 },
             },
         )

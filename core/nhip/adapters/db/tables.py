@@ -189,7 +189,7 @@ events = Table(
     Column("root_id", Text, nullable=False),
     Column("cause_run_id", Text),
     Column("depth", Integer, nullable=False, server_default="0"),
-    UniqueConstraint("workspace_id", "source", "source_id"),
+    UniqueConstraint("source_id", "source", "workspace_id"),
     Index("ix_events_type", "workspace_id", "type", "id"),
     Index("ix_events_contact", "workspace_id", "contact_id", "id"),
 )
@@ -407,6 +407,7 @@ deliveries = Table(
     Column("delivered_at", BigInteger),
     Column("read_at", BigInteger),
     Column("updated_at", BigInteger, nullable=False),
+    Column("maybe_sent_at", BigInteger),
     UniqueConstraint("workspace_id", "idempotency_key"),
     Index("ix_deliveries_step", "step_id"),
     Index("ix_deliveries_workflow", "workspace_id", "workflow", "id"),

@@ -17,8 +17,8 @@ REFUSAL_COLUMNS = (
 )  # fmt: skip
 
 _FIND = Statement(
-    "SELECT id, source, source_id FROM events WHERE workspace_id = :workspace_id AND source = :source"
-    " AND {source_id in source_ids}"
+    "SELECT id, source, source_id FROM events WHERE {source_id in source_ids} AND source = :source"
+    " AND +workspace_id = :workspace_id"
 )
 _RUNS_OF = Statement(
     "SELECT root_event_id, id FROM runs WHERE workspace_id = :workspace_id AND {root_event_id in event_ids} ORDER BY id"

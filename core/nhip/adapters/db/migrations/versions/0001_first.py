@@ -133,7 +133,7 @@ def upgrade() -> None:
         sa.Column("depth", sa.Integer(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sa.UniqueConstraint(
-            "workspace_id", "source", "source_id", name=op.f("uq_events_workspace_id_source_source_id")
+            "source_id", "source", "workspace_id", name=op.f("uq_events_source_id_source_workspace_id")
         ),
     )
     op.create_index("ix_events_contact", "events", ["workspace_id", "contact_id", "id"], unique=False)
