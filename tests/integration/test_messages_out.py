@@ -175,6 +175,35 @@ class TestTryingAgain:
         assert len(set(script.keys)) == 1
         assert await shop.deliveries() == [("first", "accepted", None)]
 
+    @pytest.mark.parametrize("first", [(), (BUSY,)], ids=["at once", "after an attempt that counts"])
+    async def test_what_does_not_count_makes_no_step_older(self, shop: World, first: tuple[NotSent, ...]) -> None:
+        quota = NotSent(code="quota", retry_after=86_400, counts=False)
+        script = scripts["first"]
+        script.answer(*first, *[quota] * 21, BUSY, BUSY)
+        await shop.workflow("greet", send("first"))
+        await shop.happens()
+        await shop.work()
+        await shop.later(minutes=1)
+        for _ in range(21):
+            await shop.later(days=1)
+        assert await shop.deliveries() == [("first", "deferred", "busy")]
+        for _ in range(2):
+            await shop.later(minutes=1)
+        assert await shop.deliveries() == [("first", "accepted", None)]
+
+    async def test_but_for_five_weeks_at_most(self, shop: World) -> None:
+        quota = NotSent(code="quota", detail="monthly", retry_after=86_400, counts=False)
+        scripts["first"].answer(*[quota] * 40)
+        await shop.workflow("greet", send("first"))
+        await shop.happens()
+        await shop.work()
+        for _ in range(34):
+            await shop.later(days=1)
+        assert await shop.deliveries() == [("first", "deferred", "quota")]
+        await shop.later(days=1)
+        assert await shop.deliveries() == [("first", "failed", "attempts_exhausted")]
+        assert await shop.run_states() == ["failed"]
+
     async def test_a_rate_limit_queues_and_drops_nobody(self, shop: World) -> None:
         script = await shop.channel("slow", per_second=2)
         await shop.workflow("greet", send("slow"))
@@ -307,13 +336,43 @@ class TestUnknown:
 
     async def test_but_only_as_long_as_it_remembers(self, shop: World) -> None:
         script = scripts["deduping"]
-        script.answer(SILENCE, SILENCE)
+        script.answer(SILENCE)
         await shop.workflow("greet", send("deduping", "hello-deduping"))
         await shop.happens()
         await shop.work()
         await shop.later(minutes=56)
-        assert len(script.sent) == 2
+        assert len(script.sent) == 1
         assert await shop.steps() == [("tell", "unknown", None)]
+        assert await shop.deliveries() == [("deduping", "unknown", "too_late")]
+
+    async def test_which_counts_from_what_may_have_gone_out(self, shop: World) -> None:
+        """Held back for hours first, a message may still be repeated after the silence of its first real attempt."""
+        script = scripts["deduping"]
+        script.answer(NIGHT, NIGHT, SILENCE, BUSY)
+        await shop.workflow("greet", send("deduping", "hello-deduping"))
+        await shop.happens()
+        await shop.work()
+        for _ in range(2):
+            await shop.later(hours=1)
+        assert await shop.deliveries() == [("deduping", "deferred", "timeout")]
+        for _ in range(2):
+            await shop.later(minutes=1)
+        assert len(script.sent) == 5
+        assert await shop.deliveries() == [("deduping", "accepted", None)]
+
+    async def test_what_may_have_gone_out_waits_for_no_night(self, shop: World) -> None:
+        """The provider would have forgotten the key by the time at which the message may go."""
+        script = scripts["deduping"]
+        script.answer(SILENCE, NIGHT)
+        await shop.workflow(
+            "greet", send("deduping", "hello-deduping", fallback=[{"channel": "second", "template": "hello"}])
+        )
+        await shop.happens()
+        await shop.work()
+        await shop.later(minutes=1)
+        assert await shop.deliveries() == [("deduping", "unknown", "night")]
+        await shop.later(hours=2)
+        assert len(script.sent) == 2
 
 
 class TestReplay:

@@ -24,9 +24,18 @@ def refused(reason: RejectionReason) -> Rejected:
 
 
 def attempt(
-    kind: DeliveryClass = DeliveryClass.TRACEABLE, *, number: int = 1, age: timedelta = timedelta(), left: int = 0
+    kind: DeliveryClass = DeliveryClass.TRACEABLE,
+    *,
+    number: int = 1,
+    age: timedelta = timedelta(),
+    left: int = 0,
+    begun: timedelta = timedelta(),
+    doubt: timedelta | None = None,
 ) -> Attempt:
-    return Attempt(delivery_class=kind, dedupe_for=HOUR, number=number, age=age, alternatives_left=left)
+    return Attempt(
+        delivery_class=kind, dedupe_for=HOUR, number=number, age=age, alternatives_left=left, begun=begun,
+        in_doubt=doubt or timedelta(), doubted=doubt is not None,
+    )  # fmt: skip
 
 
 TABLE: dict[str, tuple[Outcome, Attempt, Move, DeliveryState]] = {
@@ -40,13 +49,35 @@ TABLE: dict[str, tuple[Outcome, Attempt, Move, DeliveryState]] = {
         BUSY, attempt(number=3, left=1), Move.FALL_BACK, DeliveryState.FAILED,
     ),
     "not counted": (NIGHT, attempt(number=99), Move.AGAIN, DeliveryState.DEFERRED),
-    "not counted for too long": (NIGHT, attempt(age=timedelta(hours=24)), Move.DEAD, DeliveryState.FAILED),
+    "not counted for a day": (
+        NIGHT, attempt(age=timedelta(hours=24), begun=timedelta(hours=24)), Move.AGAIN, DeliveryState.DEFERRED,
+    ),
+    "not counted for weeks": (NIGHT, attempt(begun=timedelta(days=34)), Move.AGAIN, DeliveryState.DEFERRED),
+    "not counted for too long": (NIGHT, attempt(begun=timedelta(days=35)), Move.DEAD, DeliveryState.FAILED),
+    "not counted for too long, with alternatives": (
+        NIGHT, attempt(begun=timedelta(days=35), left=1), Move.FALL_BACK, DeliveryState.FAILED,
+    ),
+    "not sent after silence": (
+        BUSY, attempt(DeliveryClass.DEDUPES, number=2, doubt=timedelta(minutes=1)), Move.AGAIN, DeliveryState.DEFERRED,
+    ),
+    "not sent for the last time after silence": (
+        BUSY, attempt(DeliveryClass.DEDUPES, number=3, doubt=timedelta(minutes=1), left=1), Move.UNKNOWN,
+        DeliveryState.UNKNOWN,
+    ),
+    "not counted after silence": (
+        NIGHT, attempt(DeliveryClass.DEDUPES, number=2, doubt=timedelta(minutes=40)), Move.AGAIN,
+        DeliveryState.DEFERRED,
+    ),
+    "not counted after silence, for longer than the provider remembers": (
+        NIGHT, attempt(DeliveryClass.DEDUPES, number=2, doubt=timedelta(minutes=50)), Move.UNKNOWN,
+        DeliveryState.UNKNOWN,
+    ),
     "silence, deduped": (SILENCE, attempt(DeliveryClass.DEDUPES), Move.AGAIN, DeliveryState.DEFERRED),
     "silence, deduped no more": (
-        SILENCE, attempt(DeliveryClass.DEDUPES, age=HOUR), Move.UNKNOWN, DeliveryState.UNKNOWN,
+        SILENCE, attempt(DeliveryClass.DEDUPES, doubt=HOUR), Move.UNKNOWN, DeliveryState.UNKNOWN,
     ),
     "silence, deduped hardly any more": (
-        SILENCE, attempt(DeliveryClass.DEDUPES, age=timedelta(minutes=55)), Move.UNKNOWN, DeliveryState.UNKNOWN,
+        SILENCE, attempt(DeliveryClass.DEDUPES, doubt=timedelta(minutes=55)), Move.UNKNOWN, DeliveryState.UNKNOWN,
     ),
     "silence, deduped, for the last time": (
         SILENCE, attempt(DeliveryClass.DEDUPES, number=3), Move.UNKNOWN, DeliveryState.UNKNOWN,
@@ -86,6 +117,9 @@ ATTEMPTS = st.builds(
     number=st.integers(1, 10),
     age=st.timedeltas(timedelta(), timedelta(days=3)),
     alternatives_left=st.integers(0, 3),
+    begun=st.timedeltas(timedelta(), timedelta(days=40)),
+    in_doubt=st.timedeltas(timedelta(), timedelta(days=3)),
+    doubted=st.booleans(),
 )
 
 
@@ -94,10 +128,12 @@ def test_what_may_have_gone_out_is_repeated_only_where_a_repeated_key_is_dropped
     outcome: Outcome, made: Attempt, chance: float
 ) -> None:
     settlement = settle(outcome, made, POLICY, chance)
-    if isinstance(outcome, Ambiguous):
+    doubt = isinstance(outcome, Ambiguous)
+    if doubt or (made.doubted and isinstance(outcome, NotSent)):
         assert settlement.move in (Move.AGAIN, Move.UNKNOWN)
         if settlement.move is Move.AGAIN:
-            assert is_deduped(made.delivery_class, made.dedupe_for, made.age)
+            wait = timedelta() if doubt else settlement.delay
+            assert is_deduped(made.delivery_class, made.dedupe_for, made.in_doubt + wait)
     if settlement.move is Move.FALL_BACK:
         assert isinstance(outcome, Rejected | NotSent)
         assert made.alternatives_left

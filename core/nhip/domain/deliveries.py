@@ -48,6 +48,8 @@ class Delivery(msgspec.Struct, kw_only=True):
     delivered_at: int | None
     read_at: int | None
     updated_at: int
+    maybe_sent_at: int | None = None
+    """Since when the message may have gone out: a provider may drop a repeated key only for a while after that."""
 
 
 class ReceiptRow(msgspec.Struct, kw_only=True):

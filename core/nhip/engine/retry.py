@@ -13,6 +13,8 @@ class RetryPolicy(Struct):
     age: timedelta = timedelta(hours=24)
     base: timedelta = timedelta(seconds=1)
     cap: timedelta = timedelta(minutes=15)
+    held: timedelta = timedelta(days=35)
+    """How long a step may be held back by what does not count: a monthly quota, a night rule, a rate limit."""
 
 
 DEFAULT: Final = RetryPolicy()

@@ -51,19 +51,26 @@ class Attempt(Struct):
     dedupe_for: timedelta
     number: int
     age: timedelta
+    """Since the first attempt, without the time for which the step was held back by what does not count."""
     alternatives_left: int
+    begun: timedelta = timedelta()
+    """Since the message was made, all in all."""
+    in_doubt: timedelta = timedelta()
+    """Since the first attempt that may have gone out, this one or an earlier one."""
+    doubted: bool = False
+    """Whether an earlier attempt may have gone out."""
 
 
 def is_deduped(delivery_class: DeliveryClass, dedupe_for: timedelta, age: timedelta) -> bool:
-    """Whether the provider would surely drop a repeated key now, ``age`` after the first attempt with it."""
+    """Whether the provider would surely drop a repeated key now, ``age`` after the first time it may have seen it."""
     return delivery_class is DeliveryClass.DEDUPES and age < dedupe_for - _DEDUPE_MARGIN
 
 
 def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: float) -> Settlement:
     """Decide.
 
-    An ambiguous outcome is repeated only where the provider drops a repeated key, and only as long as it remembers it;
-    everywhere else it becomes ``unknown`` and is never blindly sent again.
+    What may have gone out is repeated only where the provider drops a repeated key, and only as long as it remembers
+    it; everywhere else it becomes ``unknown`` and is never blindly sent again. What does not count ages no step.
     """
     match outcome:
         case Accepted():
@@ -71,8 +78,11 @@ def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: floa
         case Rejected():
             return _rejected(outcome, attempt)
         case NotSent():
-            number = attempt.number if outcome.counts else min(attempt.number, 1)
-            delay = retry_delay(policy, number, attempt.age, chance, outcome.retry_after)
+            delay = _delay(outcome, attempt, policy, chance)
+            if attempt.doubted and (delay is None or not _is_deduped(attempt, delay)):
+                return Settlement(
+                    move=Move.UNKNOWN, delivery=DeliveryState.UNKNOWN, reason=outcome.code, detail=outcome.detail
+                )
             if delay is not None:
                 return Settlement(
                     move=Move.AGAIN, delivery=DeliveryState.DEFERRED, reason=outcome.code, detail=outcome.detail,
@@ -86,7 +96,7 @@ def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: floa
                 detail=f"{outcome.code} {outcome.detail}".strip(),
             )
         case Ambiguous():
-            if is_deduped(attempt.delivery_class, attempt.dedupe_for, attempt.age):
+            if _is_deduped(attempt):
                 delay = retry_delay(policy, attempt.number, attempt.age, chance)
                 if delay is not None:
                     return Settlement(
@@ -99,6 +109,18 @@ def settle(outcome: Outcome, attempt: Attempt, policy: RetryPolicy, chance: floa
             return Settlement(
                 move=Move.UNKNOWN, delivery=DeliveryState.UNKNOWN, reason=outcome.code, detail=outcome.detail
             )
+
+
+def _delay(outcome: NotSent, attempt: Attempt, policy: RetryPolicy, chance: float) -> timedelta | None:
+    if outcome.counts:
+        return retry_delay(policy, attempt.number, attempt.age, chance, outcome.retry_after)
+    if attempt.begun >= policy.held:
+        return None
+    return retry_delay(policy, 0, timedelta(), chance, outcome.retry_after)
+
+
+def _is_deduped(attempt: Attempt, after: timedelta = timedelta()) -> bool:
+    return is_deduped(attempt.delivery_class, attempt.dedupe_for, attempt.in_doubt + after)
 
 
 def _rejected(outcome: Rejected, attempt: Attempt) -> Settlement:

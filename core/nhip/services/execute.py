@@ -27,13 +27,14 @@ from nhip.domain.messages import (
     DeliveryState,
     Message,
     MessageClass,
+    NotSent,
     Outcome,
 )
 from nhip.domain.runs import ClaimedStep, StepKind, StepState
 from nhip.engine.decoding import convert
 from nhip.engine.program import ProgramNode
 from nhip.engine.retry import DEFAULT, RetryPolicy, retry_delay
-from nhip.engine.settle import Attempt, Move, settle
+from nhip.engine.settle import Attempt, Move, is_deduped, settle
 from nhip.plugin_api import AddressKind, LocalAction, MessageAction, MessageRequest
 from nhip.ports import Clock, Renderer, Unit
 from nhip.services.ingest import Ingest
@@ -70,6 +71,8 @@ class Sending(msgspec.Struct, kw_only=True):
     message: Message
     account: ChannelAccount
     alternatives_left: int
+    began_at: int
+    """When this attempt was claimed."""
 
 
 class Calling(msgspec.Struct, kw_only=True):
@@ -186,8 +189,13 @@ class Execution:
             number=step.attempt,
             age=age,
             alternatives_left=sending.alternatives_left,
+            begun=timedelta(microseconds=now - delivery.created_at),
+            in_doubt=timedelta(microseconds=now - (delivery.maybe_sent_at or now)),
+            doubted=delivery.maybe_sent_at is not None and delivery.maybe_sent_at < sending.began_at,
         )
         settlement = settle(outcome, attempt, self.policy, self.chance())
+        if isinstance(outcome, NotSent) and not attempt.doubted:
+            delivery.maybe_sent_at = None
         delivery.updated_at = now
         delivery.attempts += 1
         # A receipt may have come before the answer: what it said of the message's end stands.
@@ -213,13 +221,13 @@ class Execution:
                 ), delivery
             case Move.AGAIN:
                 delay = int(settlement.delay.total_seconds() * 1_000_000)
-                number = step.attempt if settlement.counts else max(step.attempt - 1, 0)
-                return (
-                    StepChange(
-                        step=step, state=StepState.READY, due_at=now + delay, attempt=number, reason=settlement.reason
-                    ),
-                    delivery,
-                )
+                change = StepChange(step=step, state=StepState.READY, due_at=now + delay, reason=settlement.reason)
+                if not settlement.counts:
+                    # Neither this attempt nor the wait after it makes the step older.
+                    change.attempt = max(step.attempt - 1, 0)
+                    held = now + delay - sending.began_at
+                    change.first_attempt_at = step.first_attempt_at + held if change.attempt else 0
+                return change, delivery
             case Move.FALL_BACK:
                 return fall_back(step, settlement.reason), delivery
             case Move.UNKNOWN:
@@ -262,6 +270,12 @@ class Execution:
         mine = self.progress.record(unit, changes, now)
         crashpoint("step.before_record_commit")
         return mine
+
+    def is_deduped(self, account: ChannelAccount, micros: int) -> bool:
+        """Whether this account's provider surely drops a key that it may have seen so long ago."""
+        channel = self.catalog.channels[account.type]
+        dedupe_for = timedelta(seconds=channel.dedupe_seconds)
+        return is_deduped(channel.delivery_class, dedupe_for, timedelta(microseconds=micros))
 
     def delivery_class(self, account: ChannelAccount) -> DeliveryClass:
         """What this account's provider lets us know after an ambiguous outcome."""
@@ -399,10 +413,8 @@ class _Preparation:
         templates = published.templates(self.workspace_id, list({request.template for *_, request in messages}))
         staff = self.staff([(run, request) for _, _, run, request in messages])
         earlier: dict[str, Delivery] = {}
-        # Only a step that has an attempt behind it has a delivery of this generation.
-        again = [
-            step.id for step, *_ in messages if step.attempt > 1 or step.leases_lost or step.first_attempt_at < self.now
-        ]
+        # Only a step that was claimed before has a delivery of this generation.
+        again = [step.id for step, *_ in messages if step.epoch > 1]
         if again:
             earlier = {one.idempotency_key: one for one in self.unit.deliveries.of_steps(again, lock=True)}
         for step, node, run, request in messages:
@@ -479,6 +491,17 @@ class _Preparation:
                 )
             )
             return
+        doubt = delivery.maybe_sent_at
+        if doubt is not None and not self.service.is_deduped(account, self.now - doubt):
+            # It was to go out within the time in which the provider drops a repeated key, and nobody worked then.
+            delivery.state, delivery.reason, delivery.updated_at = DeliveryState.UNKNOWN, "too_late", self.now
+            self.repeated.append(delivery)
+            self.changes.append(
+                StepChange(
+                    step=step, state=StepState.UNKNOWN, due_at=self.now + self.service.settle_after, reason="too_late"
+                )
+            )
+            return
         if self.is_rate_limited(step, account):
             return
         delivery.state, delivery.updated_at = DeliveryState.SENDING, self.now
@@ -494,12 +517,20 @@ class _Preparation:
         account: ChannelAccount,
         left: int,
     ) -> None:
+        delivery.maybe_sent_at = delivery.maybe_sent_at or self.now
         message = Message(
             delivery_id=delivery.id, idempotency_key=delivery.idempotency_key, to=delivery.address or "",
             content=content, message_class=MessageClass(delivery.message_class), data=request.data,
         )  # fmt: skip
         self.claimed.sendings.append(
-            Sending(step=step, delivery=delivery, message=message, account=account, alternatives_left=left)
+            Sending(
+                step=step,
+                delivery=delivery,
+                message=message,
+                account=account,
+                alternatives_left=left,
+                began_at=self.now,
+            )
         )
 
     def is_rate_limited(self, step: ClaimedStep, account: ChannelAccount) -> bool:

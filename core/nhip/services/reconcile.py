@@ -119,7 +119,7 @@ class Reconcile:
             elif (
                 step.kind == StepKind.LOCAL
                 or (step.kind == StepKind.MESSAGE and delivery is None)
-                or (delivery is not None and self._dedupes(delivery, step, now))
+                or (delivery is not None and self._dedupes(delivery, now))
             ):
                 change = self._again(step, lost, now)
                 changes.append(change)
@@ -158,11 +158,11 @@ class Reconcile:
             return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason="poison", leases_lost=lost)
         return StepChange(step=step, state=StepState.READY, due_at=now, reason="lease_expired", leases_lost=lost)
 
-    def _dedupes(self, delivery: Delivery, step: ClaimedStep, now: int) -> bool:
+    def _dedupes(self, delivery: Delivery, now: int) -> bool:
         channel = self._catalog.channels.get(delivery.channel_type)
         if channel is None:
             return False
-        age = timedelta(microseconds=now - step.first_attempt_at)
+        age = timedelta(microseconds=now - (delivery.maybe_sent_at or now))
         return is_deduped(channel.delivery_class, timedelta(seconds=channel.dedupe_seconds), age)
 
     # --- asking providers -------------------------------------------------------------------------------------------
@@ -218,6 +218,7 @@ class Reconcile:
                     changes.append(StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output))
                 case NotSent():
                     delivery.state, delivery.reason = DeliveryState.DEFERRED, "never_arrived"
+                    delivery.maybe_sent_at = None
                     changes.append(StepChange(step=step, state=StepState.READY, due_at=now, reason="never_arrived"))
                 case Rejected():
                     delivery.state, delivery.reason = DeliveryState.REJECTED, outcome.reason

@@ -18,7 +18,7 @@ _SELECT_RECEIPT = "SELECT " + ", ".join(_RECEIPT_COLUMNS) + " FROM receipts WHER
 _INSERT = BulkInsert(tables.deliveries, _COLUMNS)
 _CHANGED = (
     "state", "reason", "detail", "attempts", "provider_id", "price_amount", "price_currency", "accepted_at",
-    "delivered_at", "read_at", "updated_at",
+    "delivered_at", "read_at", "updated_at", "maybe_sent_at",
 )  # fmt: skip
 _UPDATE = BulkUpdate(tables.deliveries, _CHANGED)
 _BY_STEPS = Statement(_SELECT + "{step_id in step_ids}")
@@ -68,7 +68,7 @@ class SqlDeliveries:
     def update(self, deliveries: Sequence[Delivery]) -> None:
         rows: list[tuple[Any, ...]] = [
             (d.state, d.reason, d.detail, d.attempts, d.provider_id, d.price_amount, d.price_currency, d.accepted_at,
-             d.delivered_at, d.read_at, d.updated_at, d.id)
+             d.delivered_at, d.read_at, d.updated_at, d.maybe_sent_at, d.id)
             for d in deliveries
         ]  # fmt: skip
         _UPDATE.run(self._connection, rows)
