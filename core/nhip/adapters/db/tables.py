@@ -128,7 +128,7 @@ activity = Table(
     Column("first_at", BigInteger, nullable=False),
     Column("last_at", BigInteger, nullable=False),
     Column("total", BigInteger, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("workspace_id", "contact_id", "kind"),
+    PrimaryKeyConstraint("contact_id", "kind", "workspace_id"),
     Index("ix_activity_last", "workspace_id", "kind", "last_at"),
 )
 """What a contact did, per kind: records created (``order``), visits (``site``), replies (``message``), …"""

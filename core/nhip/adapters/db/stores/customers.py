@@ -57,8 +57,8 @@ _UPDATE_RECORDS = BulkUpdate(
     key=("id", "workspace_id", "revision"),
 )
 _ACTIVITY = Statement(
-    "SELECT contact_id, kind, count, first_at, last_at, total FROM activity WHERE workspace_id = :workspace_id"
-    " AND {contact_id in contact_ids}"
+    "SELECT contact_id, kind, count, first_at, last_at, total FROM activity WHERE {contact_id in contact_ids}"
+    " AND +workspace_id = :workspace_id"
 )
 _BUMP = BulkInsert(
     tables.activity,

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("first_at", sa.BigInteger(), nullable=False),
         sa.Column("last_at", sa.BigInteger(), nullable=False),
         sa.Column("total", sa.BigInteger(), server_default="0", nullable=False),
-        sa.PrimaryKeyConstraint("workspace_id", "contact_id", "kind", name=op.f("pk_activity")),
+        sa.PrimaryKeyConstraint("contact_id", "kind", "workspace_id", name=op.f("pk_activity")),
     )
     op.create_index("ix_activity_last", "activity", ["workspace_id", "kind", "last_at"], unique=False)
     op.create_table(
