@@ -139,8 +139,14 @@ class RunStore(Protocol):
         """Per contact that ever entered: when it last did, and how many of its runs are still under way."""
         ...
 
-    def claim(self, owner: str, limit: int, now: int, lease_until: int) -> list[ClaimedStep]:
-        """Take up to ``limit`` due steps for ``owner``, never two of one contact."""
+    def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
+        """Take up to ``limit`` due steps for ``owner``, never two of one contact: those that never lost a worker, or
+        the ``suspects`` that did.
+        """
+        ...
+
+    def has_suspects(self, now: int) -> bool:
+        """Whether a due step has lost a worker before."""
         ...
 
     def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:

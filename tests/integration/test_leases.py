@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from nhip import Accepted, NotSent
-from nhip.services.execute import Sent
+from nhip.services.execute import Claimed, Sent
 from tests.support.scripted_channels import Held, scripts
 from tests.support.world import World, send, tag
 
@@ -20,10 +20,10 @@ async def shop_of(world: World, kind: str) -> World:
     return world
 
 
-async def claimed(world: World) -> object:
+async def claimed(world: World, *, suspects: bool = False) -> Claimed:
     """What a worker takes that dies before it does anything."""
     engine = world.engine
-    return await engine.database.transact(engine.execution.claim, "dead", 10, 30_000_000)
+    return await engine.database.transact(engine.execution.claim, "dead", 10, 30_000_000, suspects=suspects)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ async def test_a_remote_action_whose_worker_died_is_unknown(world: World) -> Non
     assert await world.run_states() == ["completed"]
 
 
-async def test_a_step_that_loses_three_workers_is_poison(world: World) -> None:
+async def test_a_step_over_which_three_workers_die_alone_is_poison(world: World) -> None:
     await shop_of(world, "dedupes")
     await world.happens()
-    for lost in range(1, 4):
-        await claimed(world)
+    for lost in range(1, 5):
+        await claimed(world, suspects=lost > 1)
         world.clock.advance(seconds=31)
         await world.engine.database.transact(world.engine.reconcile.run)
         assert await world.value("SELECT leases_lost FROM steps WHERE path = 'tell'") == lost
@@ -88,6 +88,27 @@ async def test_a_step_that_loses_three_workers_is_poison(world: World) -> None:
     assert tuple(row) == ("dead", "poison")
     assert await world.run_states() == ["failed"]
     assert [one[1:] for one in await world.deliveries()] == [("unknown", "poison")]
+
+
+async def test_a_step_that_lost_a_worker_is_performed_alone(world: World) -> None:
+    await shop_of(world, "dedupes")
+    await world.happens()
+    await claimed(world)
+    world.clock.advance(seconds=31)
+    await world.engine.executor.reconcile()
+    await world.happens(contact={"external_id": "KH-2", "name": "Bình", "phone": "0987654322"})
+    innocent = await claimed(world)
+    assert [one.step.leases_lost for one in innocent.sendings] == [0]
+    suspect = await claimed(world, suspects=True)
+    assert [one.step.leases_lost for one in suspect.sendings] == [1]
+
+
+async def test_suspects_are_found_and_done(world: World) -> None:
+    await shop_of(world, "dedupes")
+    await world.happens()
+    await claimed(world)
+    await world.later(seconds=31)
+    assert [one[1] for one in await world.deliveries()] == ["accepted"]
 
 
 class TestZombies:
@@ -103,7 +124,7 @@ class TestZombies:
         first = await claimed(world)
         world.clock.advance(seconds=31)
         await world.engine.database.transact(world.engine.reconcile.run)
-        second = await claimed(world)
+        second = await claimed(world, suspects=True)
         assert not await self.late(world, first, NotSent(code="late"))
         assert (await world.steps())[0][1] == "running"
         assert await self.late(world, second, Accepted())
@@ -143,7 +164,7 @@ class TestZombies:
         await world.happens()
         taken = await claimed(world)
         executor = world.engine.executor
-        executor._start(taken, lease_ends=asyncio.get_running_loop().time() + 5)  # type: ignore[arg-type]
+        executor._start(taken, lease_ends=asyncio.get_running_loop().time() + 5)
         await executor.settled()
         assert scripts["first"].sent == []
         assert [one[1:] for one in await world.deliveries()] == [("deferred", "lease")]

@@ -18,8 +18,9 @@ class RetryPolicy(Struct):
 
 
 DEFAULT: Final = RetryPolicy()
-MAX_LEASES_LOST: Final = 3
-"""A step that took its worker down this often is poison: it is not tried again by itself."""
+MAX_LEASES_LOST: Final = 4
+"""A step that lost this many workers is poison, and not tried again. After the first loss, which it may have shared
+with innocent steps, it is only performed alone; so three workers died over nothing else."""
 
 
 def retry_delay(

@@ -139,10 +139,13 @@ class Execution:
         self.policy = policy
         self.chance = chance
 
-    def claim(self, unit: Unit, owner: str, limit: int, lease: int) -> Claimed:
-        """Take due steps: run the local ones, prepare the others and store their intents. ``lease`` in microseconds."""
+    def claim(self, unit: Unit, owner: str, limit: int, lease: int, *, suspects: bool = False) -> Claimed:
+        """Take due steps: run the local ones, prepare the others and store their intents. ``lease`` in microseconds.
+
+        Steps that lost a worker before are only taken when ``suspects`` are asked for, one at a time.
+        """
         now = self.clock.micros()
-        steps = unit.runs.claim(owner, limit, now, now + lease)
+        steps = unit.runs.claim(owner, 1 if suspects else limit, now, now + lease, suspects=suspects)
         claimed = Claimed(count=len(steps), sendings=[], callings=[])
         by_workspace: dict[int, list[ClaimedStep]] = {}
         for step in steps:

@@ -38,6 +38,8 @@ _LOOK_UP_SECONDS: Final = 5.0
 _FIRST_CLEAN_SECONDS: Final = 240.0
 _CLEAN_SECONDS: Final = 3_600.0
 _BETWEEN_CLEANS_SECONDS: Final = 0.05
+_SUSPECTS_AT_ONCE: Final = 50
+"""How many steps that lost a worker are performed, one by one, before others get their turn again."""
 _PACE_SECONDS: Final = 0.008
 _PACE_IN_FLIGHT: Final = 8
 _LATE: Final = NotSent(code="lease", detail="too little of the lease was left to begin the call", counts=False)
@@ -111,6 +113,8 @@ class Executor:
         self._called: GroupCommit[Called, bool] = GroupCommit(self._record_called)
         self._asked: dict[str, float] = {}
         self._claimed_at = 0.0
+        self._suspects = False
+        """Whether there are steps that lost a worker and have to be performed alone."""
 
     # --- life -------------------------------------------------------------------------------------------------------
 
@@ -149,24 +153,46 @@ class Executor:
     async def drain(self) -> None:
         """Claim and start steps until nothing is due or every place is taken."""
         while not self._stopping:
+            if self._suspects:
+                await self._perform_suspects()
             free = self._max_in_flight - self._in_flight
             if free <= self._max_in_flight // 4 and self._in_flight:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            lease_ends = asyncio.get_running_loop().time() + self._lease / 1_000_000
-            claim = asyncio.ensure_future(self._storage.transact(self._execution.claim, self._owner, free, self._lease))
-            try:
-                claimed = await asyncio.shield(claim)
-            except asyncio.CancelledError:
-                # The claim commits all the same, and what it took is then ours to perform.
-                with contextlib.suppress(Exception):
-                    self._start(await claim, lease_ends)
-                raise
-            if not claimed.count:
+            await self._pace()
+            if not await self._claim(free, suspects=False):
                 return
+
+    async def _claim(self, limit: int, *, suspects: bool) -> int:
+        """Claim, and start what was claimed; answers how many steps that were."""
+        lease_ends = asyncio.get_running_loop().time() + self._lease / 1_000_000
+        claim = asyncio.ensure_future(
+            self._storage.transact(self._execution.claim, self._owner, limit, self._lease, suspects=suspects)
+        )
+        try:
+            claimed = await asyncio.shield(claim)
+        except asyncio.CancelledError:
+            # The claim commits all the same, and what it took is then ours to perform.
+            with contextlib.suppress(Exception):
+                self._start(await claim, lease_ends)
+            raise
+        if claimed.count:
             crashpoint("step.intent_stored")
             self._start(claimed, lease_ends)
+        return claimed.count
+
+    async def _perform_suspects(self) -> None:
+        """Perform steps that lost a worker, each with nothing else in flight: if one takes this process down, too, no
+        other step shares the blame.
+        """
+        self._suspects = False
+        await self.settled()
+        for _ in range(_SUSPECTS_AT_ONCE):
+            if not await self._claim(1, suspects=True):
+                return
+            await self.settled()
+        self._suspects = True
 
     async def _pace(self) -> None:
         """While much is in flight, let a few milliseconds of work gather: one claim of many costs little more than one
@@ -316,8 +342,7 @@ class Executor:
     async def _reconcile_loop(self) -> None:
         while True:
             try:
-                await self._storage.transact(self._reconcile.run)
-                await self._ask_providers()
+                await self._reconcile_once()
             except StorageUnavailable as error:
                 log.warning("storage unavailable", extra={"detail": error.detail})
             except Exception:
@@ -327,10 +352,14 @@ class Executor:
 
     async def reconcile(self) -> None:
         """One pass at once: for tests, and for an operator who does not want to wait."""
-        await self._storage.transact(self._reconcile.run)
         self._asked.clear()
-        await self._ask_providers()
+        await self._reconcile_once()
         self._work.set()
+
+    async def _reconcile_once(self) -> None:
+        reconciled = await self._storage.transact(self._reconcile.run)
+        self._suspects = self._suspects or reconciled.suspects
+        await self._ask_providers()
 
     async def _ask_providers(self) -> None:
         """Ask about unknown deliveries, each at most every few seconds."""

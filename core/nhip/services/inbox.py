@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 class Inbox:
     """Stores the events of requests. An answer means that they are committed."""
 
-    def __init__(
-        self, storage: Storage, ingest: Ingest, clock: Clock, doorbell: Doorbell, *, lanes: int = 1
-    ) -> None:
+    def __init__(self, storage: Storage, ingest: Ingest, clock: Clock, doorbell: Doorbell, *, lanes: int = 1) -> None:
         self._storage = storage
         self._ingest = ingest
         self._clock = clock

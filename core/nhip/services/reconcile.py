@@ -44,6 +44,8 @@ class Reconciled(msgspec.Struct):
     expired: int = 0
     woken: int = 0
     settled: int = 0
+    suspects: bool = False
+    """Whether steps are due that lost a worker before: they have to be performed alone."""
 
     @property
     def found_work(self) -> bool:
@@ -93,7 +95,8 @@ class Reconcile:
         self._adopt_left(unit, now)
         if expired or waits or overdue:
             crashpoint("reconcile.after_write")
-        return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue))
+        suspects = unit.runs.has_suspects(now)
+        return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue), suspects=suspects)
 
     def _free(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
         """Decide about steps whose worker is gone.

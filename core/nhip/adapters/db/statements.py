@@ -107,7 +107,7 @@ def change_many(connection: Connection, text: str, rows: Sequence[tuple[Any, ...
     return connection.exec_driver_sql(text, bound).rowcount
 
 
-def _driver(connection: Connection) -> "sqlite3.Connection | asyncpg.Connection[asyncpg.Record] | None":
+def _driver(connection: Connection) -> Any:
     """The driver's own connection: SQLite's on the writer, asyncpg's once SQLAlchemy has begun a transaction there."""
     driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):

@@ -361,6 +361,12 @@ steps = Table(
         for state in ("ready", "waiting", "unknown")
     ),
     Index(
+        "ix_steps_suspect",
+        "due_at",
+        sqlite_where=text("state = 'ready' AND leases_lost > 0"),
+        postgresql_where=text("state = 'ready' AND leases_lost > 0"),
+    ),
+    Index(
         "ix_steps_lease",
         "lease_until",
         sqlite_where=text("state = 'running'"),

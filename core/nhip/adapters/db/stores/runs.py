@@ -32,19 +32,32 @@ _CLAIM_SET: Final = (
     " lease_until = :lease_until, first_attempt_at = COALESCE(first_attempt_at, :now)"
 )
 _DUE: Final = (
-    "SELECT s.id, s.contact_id, s.due_at FROM steps s WHERE s.state = 'ready' AND s.due_at <= :now AND NOT EXISTS"
+    "SELECT s.id, s.contact_id, s.due_at FROM steps s WHERE s.state = 'ready' AND s.leases_lost = 0"
+    " AND s.due_at <= :now AND NOT EXISTS"
     " (SELECT 1 FROM steps r WHERE r.contact_id = s.contact_id AND r.state = 'running')"
     " ORDER BY s.due_at LIMIT :limit"
 )
+_DUE_SUSPECTS: Final = _DUE.replace("leases_lost = 0", "leases_lost > 0")
 _ONE_PER_CONTACT: Final = (
     "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY contact_id ORDER BY due_at, id) AS place FROM due)"
     " AS ranked WHERE place = 1"
 )
-_CLAIM_SQLITE = Statement(f"WITH due AS ({_DUE}) {_CLAIM_SET} WHERE id IN ({_ONE_PER_CONTACT}) RETURNING {_CLAIMED}")
-_CLAIM_POSTGRES = Statement(
-    f"WITH due AS MATERIALIZED ({_DUE} FOR UPDATE SKIP LOCKED) {_CLAIM_SET}"
-    f" WHERE id IN ({_ONE_PER_CONTACT}) AND state = 'ready' RETURNING {_CLAIMED}"
-)
+
+
+def _claim_on_sqlite(due: str) -> Statement:
+    return Statement(f"WITH due AS ({due}) {_CLAIM_SET} WHERE id IN ({_ONE_PER_CONTACT}) RETURNING {_CLAIMED}")
+
+
+def _claim_on_postgres(due: str) -> Statement:
+    return Statement(
+        f"WITH due AS MATERIALIZED ({due} FOR UPDATE SKIP LOCKED) {_CLAIM_SET}"
+        f" WHERE id IN ({_ONE_PER_CONTACT}) AND state = 'ready' RETURNING {_CLAIMED}"
+    )
+
+
+_CLAIM_SQLITE: Final = {False: _claim_on_sqlite(_DUE), True: _claim_on_sqlite(_DUE_SUSPECTS)}
+_CLAIM_POSTGRES: Final = {False: _claim_on_postgres(_DUE), True: _claim_on_postgres(_DUE_SUSPECTS)}
+"""By whether suspects are wanted."""
 _LOCK_STEPS = Statement("SELECT id, epoch, state FROM steps WHERE {id in ids} ORDER BY id", lock=True)
 _CONTEXTS = Statement(
     "SELECT r.id, r.workflow, w.state, r.version_id, r.version, r.trigger_id, r.contact_id, r.state, r.started_at,"
@@ -72,6 +85,7 @@ _BY_ID = Statement(f"SELECT {_CLAIMED} FROM steps WHERE {{id in ids}}")  # noqa:
 _DUE_WAITS = Statement(
     f"SELECT {_CLAIMED} FROM steps WHERE state = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :limit"  # noqa: S608
 )
+_SUSPECTS = Statement("SELECT 1 FROM steps WHERE state = 'ready' AND leases_lost > 0 AND due_at <= :now LIMIT 1")
 _NEXT_DUE = Statement("SELECT MIN(due_at) FROM steps WHERE state = 'ready'")
 _RESUME = Statement(
     "UPDATE steps SET state = 'ready', due_at = :now, reason = NULL WHERE workspace_id = :workspace_id"
@@ -131,10 +145,13 @@ class SqlRuns:
         )
         return {row[0]: (row[1], int(row[2])) for row in rows}
 
-    def claim(self, owner: str, limit: int, now: int, lease_until: int) -> list[ClaimedStep]:
-        statement = _CLAIM_SQLITE if self._sqlite else _CLAIM_POSTGRES
+    def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
+        statement = (_CLAIM_SQLITE if self._sqlite else _CLAIM_POSTGRES)[suspects]
         rows = statement.run(self._connection, owner=owner, limit=limit, now=now, lease_until=lease_until)
         return sorted(_claimed(rows), key=lambda step: step.id)
+
+    def has_suspects(self, now: int) -> bool:
+        return bool(_SUSPECTS.run(self._connection, now=now))
 
     def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
         return {row[0]: (row[1], row[2]) for row in _LOCK_STEPS.run(self._connection, ids=list(ids))}

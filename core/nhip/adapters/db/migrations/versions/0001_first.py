@@ -268,6 +268,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'ready'"),
     )
     op.create_index(
+        "ix_steps_suspect",
+        "steps",
+        ["due_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'ready' AND leases_lost > 0"),
+        postgresql_where=sa.text("state = 'ready' AND leases_lost > 0"),
+    )
+    op.create_index(
         "ix_steps_unknown",
         "steps",
         ["due_at"],
