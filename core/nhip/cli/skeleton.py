@@ -42,7 +42,7 @@ asyncio_default_fixture_loop_scope = "function"
 _README: Final = """\
 # nhip-$dashed
 
-A $kind for [Nhịp](https://pypi.org/project/nhip/).
+A $kind for Nhịp (`nhip`).
 
     pip install -e '.[dev]'
     pytest
