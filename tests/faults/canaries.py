@@ -59,7 +59,7 @@ def no_unique_key() -> None:
         connection = await asyncpg.connect(os.environ["NHIP_DATABASE_URL"].replace("+asyncpg", ""))
         try:
             await connection.execute(
-                "ALTER TABLE events DROP CONSTRAINT IF EXISTS uq_events_workspace_id_source_source_id"
+                "ALTER TABLE events DROP CONSTRAINT IF EXISTS uq_events_source_id_source_workspace_id"
             )
         finally:
             await connection.close()
@@ -98,24 +98,21 @@ def attempt_in_key() -> None:
 
 @_canary
 def blind_resend() -> None:
-    """What may have gone out is treated as if it surely had not."""
-    from nhip.domain.messages import Ambiguous, NotSent
+    """What may have gone out is sent again, whatever its provider does with a repeated key."""
+    from nhip.engine import settle
     from nhip.services import execute
 
-    def careless(outcome: Any, *rest: Any) -> Any:
-        if isinstance(outcome, Ambiguous):
-            outcome = NotSent(code=outcome.code, detail=outcome.detail)
-        return settle(outcome, *rest)
-
-    settle = _replace(execute, "settle", careless)
+    for part in (settle, execute):
+        _replace(part, "is_deduped", lambda *_: True)
 
 
 @_canary
 def blind_reclaim() -> None:
     """A step whose worker died is simply done again, whatever its provider does with a repeated key."""
-    from nhip.services.reconcile import Reconcile
+    from nhip.services import execute, reconcile
 
-    _replace(Reconcile, "_dedupes", lambda *_: True)
+    for part in (reconcile, execute):
+        _replace(part, "is_deduped", lambda *_: True)
 
 
 @_canary

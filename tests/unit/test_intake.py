@@ -57,7 +57,8 @@ class TestBytes:
     )
     def test_a_text_that_never_ends_costs_no_more_than_its_length(self, body: bytes) -> None:
         started = time.process_time()
-        check_bytes(body)
+        with pytest.raises(MalformedInput):
+            check_bytes(body)
         assert time.process_time() - started < 1.0
 
     @pytest.mark.parametrize(
