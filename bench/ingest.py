@@ -25,7 +25,8 @@ async def measure(name: str, database_url: str, *, events: int, rounds: int, wor
     batches: list[tuple[float, float]] = []
     async with (
         python_server("bench.bare") as bare,
-        nhip(database_url, command="api") as engine,
+        # Nobody works here, so back-pressure would set in.
+        nhip(database_url, command="api", NHIP_INGEST_MAX_READY="10000000") as engine,
     ):
         await install(engine, "http://127.0.0.1:9", workflows=workflows)
         print(f"{name}: idle, {engine.resident_mebibytes():.0f} MiB resident with {workflows} workflows")

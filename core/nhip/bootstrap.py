@@ -116,6 +116,8 @@ class Engine:
         await self.database.transact(self._load_indexes)
         gc.collect()
         gc.freeze()
+        # An event allocates hundreds of short-lived objects and leaves no cycles; look for those less often.
+        gc.set_threshold(20_000, 20, 50)
 
     def _load_indexes(self, unit: Unit) -> None:
         after: int | None = None
