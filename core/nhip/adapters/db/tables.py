@@ -148,7 +148,7 @@ records = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("workspace_id", "type", "external_id"),
-    Index("ix_records_contact", "workspace_id", "contact_id", "type"),
+    Index("ix_records_contact", "contact_id", "type", "workspace_id"),
 )
 """``as_of`` is the time of the youngest event applied: an older snapshot that comes late changes nothing."""
 

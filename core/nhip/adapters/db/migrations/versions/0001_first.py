@@ -182,7 +182,7 @@ def upgrade() -> None:
             "workspace_id", "type", "external_id", name=op.f("uq_records_workspace_id_type_external_id")
         ),
     )
-    op.create_index("ix_records_contact", "records", ["workspace_id", "contact_id", "type"], unique=False)
+    op.create_index("ix_records_contact", "records", ["contact_id", "type", "workspace_id"], unique=False)
     op.create_table(
         "refusals",
         sa.Column("id", sa.Text(), nullable=False),
