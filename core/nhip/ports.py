@@ -185,10 +185,6 @@ class RunStore(Protocol):
         """Waiting steps whose time has come."""
         ...
 
-    def next_due(self) -> int | None:
-        """When the next ready step is due."""
-        ...
-
     def resume(self, workspace_id: int, workflow: str, now: int) -> int:
         """Make the steps ready that a pause of this workflow held back."""
         ...

@@ -24,7 +24,6 @@ ALLOWED: Final[dict[str, str]] = {
     rf"^{_ROW} steps WHERE state = 'waiting' AND due_at <=": "due waits",
     rf"^{_ROW} steps WHERE state = 'unknown' AND": "unknown steps",
     r"^SELECT 1 FROM steps WHERE state = 'ready' AND leases_lost > 0": "whether anything has to be done alone",
-    r"^SELECT MIN\(due_at\) FROM steps WHERE state = 'ready'$": "when the queue is due next",
     # What the queue answered is then reached by the ids it answered.
     r"^SELECT id, (workspace_id, .*|epoch, state) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
     r"^UPDATE steps SET \"state\" = " + _BY_ID: "claimed steps, by their ids",

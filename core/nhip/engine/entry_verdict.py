@@ -31,7 +31,7 @@ def judge_entry(
         )  # fmt: skip
         return Verdict(holds=False, reasons=(reason,))
     reasons: list[Reason] = []
-    for path, condition in _parts(compiled, entry, place):
+    for path, condition in placed_conditions(compiled, entry, place):
         verdict = judge(condition, facts, now, path, customs)
         if not verdict.holds:
             return verdict
@@ -39,8 +39,8 @@ def judge_entry(
     return Verdict(holds=True, reasons=tuple(reasons))
 
 
-def _parts(compiled: Compiled, entry: Entry, place: str) -> list[tuple[str, Node]]:
-    """The trigger's own condition and the workflow's, which the entry holds joined."""
+def placed_conditions(compiled: Compiled, entry: Entry, place: str) -> list[tuple[str, Node]]:
+    """The trigger's own condition and the workflow's, which the entry holds joined, each with its place."""
     shared, joined = compiled.definition.conditions, entry.condition
     if joined is None:
         return []

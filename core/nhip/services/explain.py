@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nhip.domain.conditions import All, Node
 from nhip.domain.past_events import (
     Activation,
     Explanation,
@@ -16,6 +15,7 @@ from nhip.domain.past_events import (
 from nhip.domain.times import format_micros, from_micros
 from nhip.engine.conditions import CustomConditions, judge
 from nhip.engine.definition import Compiled
+from nhip.engine.entry_verdict import placed_conditions
 from nhip.engine.index import Entry
 from nhip.ports import Unit
 from nhip.services import events
@@ -119,7 +119,8 @@ def _ask(
         (number, use) for number, use in enumerate(compiled.definition.triggers) if use.id == entry.trigger_id
     )
     verdicts = [
-        judge(node, facts, moment, path, customs) for node, path in _parts(entry, compiled, f"triggers[{position}]")
+        judge(node, facts, moment, path, customs)
+        for path, node in placed_conditions(compiled, entry, f"triggers[{position}]")
     ]
     return TriggerFinding(
         trigger=entry.trigger_id,
@@ -129,19 +130,6 @@ def _ask(
         holds=all(verdict.holds for verdict in verdicts),
         reasons=tuple(reason for verdict in verdicts for reason in verdict.reasons),
     )
-
-
-def _parts(entry: Entry, compiled: Compiled, path: str) -> list[tuple[Node, str]]:
-    """An entry's condition is what its trigger lowered to and the workflow's own conditions, joined: take it apart."""
-    conditions = compiled.definition.conditions
-    if entry.condition is None:
-        return []
-    if conditions is None:
-        return [(entry.condition, path)]
-    if entry.condition == conditions:
-        return [(conditions, "conditions")]
-    assert isinstance(entry.condition, All)
-    return [(entry.condition.items[0], path), (conditions, "conditions")]
 
 
 def _facts(happening: PastEvent, root: PastEvent) -> Mapping[str, Any]:

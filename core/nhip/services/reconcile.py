@@ -47,11 +47,6 @@ class Reconciled(msgspec.Struct):
     suspects: bool = False
     """Whether steps are due that lost a worker before: they have to be performed alone."""
 
-    @property
-    def found_work(self) -> bool:
-        """Whether steps may be ready now that were not."""
-        return bool(self.expired or self.woken or self.settled)
-
 
 class Question(msgspec.Struct, kw_only=True):
     """An unknown delivery that its provider may be asked about."""

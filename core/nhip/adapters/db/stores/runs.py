@@ -86,7 +86,6 @@ _DUE_WAITS = Statement(
     f"SELECT {_CLAIMED} FROM steps WHERE state = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :limit"  # noqa: S608
 )
 _SUSPECTS = Statement("SELECT 1 FROM steps WHERE state = 'ready' AND leases_lost > 0 AND due_at <= :now LIMIT 1")
-_NEXT_DUE = Statement("SELECT MIN(due_at) FROM steps WHERE state = 'ready'")
 _RESUME = Statement(
     "UPDATE steps SET state = 'ready', due_at = :now, reason = NULL WHERE workspace_id = :workspace_id"
     " AND state = 'waiting' AND reason = 'paused' AND version_id IN"
@@ -196,11 +195,6 @@ class SqlRuns:
 
     def due_waits(self, now: int, limit: int) -> list[ClaimedStep]:
         return _claimed(_DUE_WAITS.run(self._connection, now=now, limit=limit))
-
-    def next_due(self) -> int | None:
-        rows = _NEXT_DUE.run(self._connection)
-        due_at: int | None = rows[0][0]
-        return due_at
 
     def resume(self, workspace_id: int, workflow: str, now: int) -> int:
         return _RESUME.execute(self._connection, workspace_id=workspace_id, workflow=workflow, now=now)
