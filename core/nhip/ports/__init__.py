@@ -1,0 +1,45 @@
+"""What the services need from the outside, as protocols; ``nhip.adapters`` implements them.
+
+Stores are synchronous: they run inside one open unit, over one connection (ADR 0005). Rows on the hot path are plain
+tuples in the order of the adapter's columns, everything else is a struct of the domain. Every method takes the
+workspace it works in, except those of the work queue, which serve all workspaces at once and answer rows that name
+theirs.
+"""
+
+from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
+from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
+from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
+from nhip.ports.operations import HealthStore, RetentionStore
+from nhip.ports.secrets import SecretRows, SecretVault
+from nhip.ports.surroundings import Clock, Doorbell, Renderer
+from nhip.ports.unit import Storage, Unit
+
+__all__ = [
+    "AuditStore",
+    "ChannelStore",
+    "Clock",
+    "CustomerStore",
+    "DeliveryStore",
+    "DirectoryStore",
+    "Doorbell",
+    "EventStore",
+    "HealthStore",
+    "HistoryStore",
+    "IdempotencyStore",
+    "KeyStore",
+    "MeasureStore",
+    "PastEventStore",
+    "PublishedStore",
+    "Renderer",
+    "RetentionStore",
+    "RunStore",
+    "SecretRows",
+    "SecretVault",
+    "StaffStore",
+    "Storage",
+    "TemplateStore",
+    "Unit",
+    "WorkflowStore",
+    "WorkspaceStore",
+]

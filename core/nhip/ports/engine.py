@@ -1,0 +1,267 @@
+"""The stores on the hot path: events, customers, runs, deliveries, and what is published."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
+from nhip.domain.customers import ActivityCount, Contact, Record, Staff
+from nhip.domain.deliveries import Delivery, ReceiptRow
+from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
+
+
+class EventStore(Protocol):
+    """Events and refusals."""
+
+    def find(self, workspace_id: int, source: str, source_ids: Sequence[str]) -> dict[str, str]:
+        """The ids of the events that are stored already, by their source's id."""
+        ...
+
+    def runs_of(self, workspace_id: int, event_ids: Sequence[str]) -> dict[str, list[str]]:
+        """The runs that each incoming event started."""
+        ...
+
+    def insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Store events, as tuples in the order of the adapter's columns."""
+        ...
+
+    def refuse(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write down that a workflow matched and started no run."""
+        ...
+
+
+class CustomerStore(Protocol):
+    """Contacts, records and activity."""
+
+    def contacts(self, workspace_id: int, ids: Sequence[str]) -> list[Contact]:
+        """The contacts of these ids."""
+        ...
+
+    def contacts_by_external_id(self, workspace_id: int, external_ids: Sequence[str]) -> list[Contact]:
+        """The contacts that clients know by these names."""
+        ...
+
+    def contacts_by_address(self, workspace_id: int, field: str, values: Sequence[str]) -> list[Contact]:
+        """``field``: phone, email or zalo_user_id. The oldest contact first."""
+        ...
+
+    def lock_addresses(self, workspace_id: int, addresses: Sequence[str]) -> None:
+        """Hold these addresses until the unit ends, so that whom they belong to is decided one unit after the other."""
+        ...
+
+    def lock_contacts(self, workspace_id: int, ids: Sequence[str]) -> None:
+        """Hold these contacts until the unit ends, so that decisions about their entry are made one after the other."""
+        ...
+
+    def insert_contacts(self, workspace_id: int, contacts: Sequence[Contact]) -> None:
+        """Store new contacts."""
+        ...
+
+    def update_contacts(self, workspace_id: int, contacts: Sequence[Contact]) -> None:
+        """Raises ``Conflict`` (the unit is run again) when one changed since it was read."""
+        ...
+
+    def accounts(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The companies of that name, as facts."""
+        ...
+
+    def records(self, workspace_id: int, kind: str, external_ids: Sequence[str]) -> list[Record]:
+        """The records of one kind that clients know by these names."""
+        ...
+
+    def insert_records(self, workspace_id: int, records: Sequence[Record]) -> None:
+        """Store new records."""
+        ...
+
+    def update_records(self, workspace_id: int, records: Sequence[Record]) -> None:
+        """As :meth:`update_contacts`."""
+        ...
+
+    def activity(self, workspace_id: int, contact_ids: Sequence[str]) -> list[ActivityCount]:
+        """What these contacts did, per kind."""
+        ...
+
+    def bump_activity(self, workspace_id: int, counts: Sequence[ActivityCount]) -> None:
+        """Add these counts to what is stored."""
+        ...
+
+
+class RunStore(Protocol):
+    """Runs and steps."""
+
+    def insert(self, runs: Sequence[RunRow], steps: Sequence[StepRow]) -> None:
+        """Store new runs and their first steps."""
+        ...
+
+    def insert_steps(self, steps: Sequence[StepRow]) -> None:
+        """A step that is there already (same run, node and iteration) stays as it is."""
+        ...
+
+    def finish(self, runs: Sequence[tuple[str, str | None, int, str]]) -> None:
+        """End runs: tuples of state, reason, time, id."""
+        ...
+
+    def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
+        """The state of each of these runs."""
+        ...
+
+    def furthest_nodes(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, int]:
+        """The highest node that each of these runs has come to."""
+        ...
+
+    def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Per contact that ever entered: when it last did, and how many of its runs are still under way."""
+        ...
+
+    def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
+        """Take up to ``limit`` due steps for ``owner``, never two of one contact: those that never lost a worker, or
+        the ``suspects`` that did.
+        """
+        ...
+
+    def has_suspects(self, now: int) -> bool:
+        """Whether a due step has lost a worker before."""
+        ...
+
+    def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """Hold these steps until the unit ends; answers their epoch and state."""
+        ...
+
+    def steps(self, ids: Sequence[str]) -> list[ClaimedStep]:
+        """The steps of these ids, whoever claimed them."""
+        ...
+
+    def record(self, updates: Sequence[StepUpdate]) -> None:
+        """Write what became of steps, and end their leases."""
+        ...
+
+    def contexts(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, RunContext]:
+        """What the next decisions of these runs need to know of them, by run id."""
+        ...
+
+    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, str | None, str | None]]:
+        """Of the finished steps of these runs: run, version, node, outcome, output as JSON."""
+        ...
+
+    def expired(self, now: int, limit: int) -> list[ClaimedStep]:
+        """Running steps whose lease is over."""
+        ...
+
+    def overdue_unknown(self, now: int, limit: int) -> list[ClaimedStep]:
+        """Unknown steps that have waited long enough."""
+        ...
+
+    def unknown_messages(self, limit: int) -> list[ClaimedStep]:
+        """Messages of which nobody knows yet what became of them."""
+        ...
+
+    def due_waits(self, now: int, limit: int) -> list[ClaimedStep]:
+        """Waiting steps whose time has come."""
+        ...
+
+    def resume(self, workspace_id: int, workflow: str, now: int) -> int:
+        """Make the steps ready that a pause of this workflow held back."""
+        ...
+
+    def reopen(self, workspace_id: int, step_id: str, generation: int, reason: str, now: int) -> None:
+        """Make a finished or unknown step ready again, as this generation."""
+        ...
+
+    def cancel_steps(self, workspace_id: int, run_id: str, reason: str, now: int) -> int:
+        """Cancel what a run has not begun; answers how many steps that were."""
+        ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries and receipts."""
+
+    def insert(self, deliveries: Sequence[Delivery]) -> None:
+        """Store new deliveries: the intent before each call."""
+        ...
+
+    def update(self, deliveries: Sequence[Delivery]) -> None:
+        """Write what may change of a delivery."""
+        ...
+
+    def of_steps(self, step_ids: Sequence[str], *, lock: bool = False) -> list[Delivery]:
+        """``lock`` holds them until the unit ends. Whoever needs both locks holds deliveries before their steps."""
+        ...
+
+    def by_ids(self, workspace_id: int, ids: Sequence[str]) -> list[Delivery]:
+        """These deliveries, held until the unit ends."""
+        ...
+
+    def by_keys(self, workspace_id: int, channel: str, keys: Sequence[str]) -> list[Delivery]:
+        """A channel account's deliveries with these idempotency keys, held until the unit ends."""
+        ...
+
+    def by_provider_ids(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[Delivery]:
+        """A channel account's deliveries with these provider's ids, held until the unit ends."""
+        ...
+
+    def known_receipts(self, workspace_id: int, channel: str, receipt_ids: Sequence[str]) -> set[str]:
+        """Which of these receipts are stored already."""
+        ...
+
+    def insert_receipts(self, receipts: Sequence[ReceiptRow]) -> None:
+        """Store receipts."""
+        ...
+
+    def parked_receipts(self, workspace_id: int, channel: str, provider_ids: Sequence[str]) -> list[ReceiptRow]:
+        """Receipts that came before their delivery's provider id was known."""
+        ...
+
+    def left_parked(self, since: int, limit: int) -> list[Delivery]:
+        """Deliveries that a receipt received since then still waits for, although they are known by now."""
+        ...
+
+    def assign_receipts(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Give parked receipts their delivery: pairs of delivery id and receipt row id."""
+        ...
+
+
+class PublishedStore(Protocol):
+    """What admins configured, as the engine reads it."""
+
+    def publish_version(self, workspace_id: int) -> int:
+        """The number that rises with every change of a published workflow."""
+        ...
+
+    def changed_since(self, workspace_id: int, known: int) -> list[tuple[str, str, PublishedVersion | None]]:
+        """Name, state and published version of each workflow that changed after ``known``."""
+        ...
+
+    def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:
+        """The published versions of these ids."""
+        ...
+
+    def channels(self, workspace_id: int, names: Sequence[str]) -> dict[str, ChannelAccount]:
+        """The channel accounts of these names, by name."""
+        ...
+
+    def channel_by_hook(self, token: str) -> ChannelAccount | None:
+        """The account whose hook has this token."""
+        ...
+
+    def templates(self, workspace_id: int, names: Sequence[str]) -> dict[str, Template]:
+        """The templates of these names, by name."""
+        ...
+
+    def lock_workflow(self, workspace_id: int, workflow: str) -> str:
+        """Hold a workflow until the unit ends; answers its state, or nothing where there is no such workflow."""
+        ...
+
+    def lock_rate(self, workspace_id: int, channel: str) -> int:
+        """Hold a channel account's rate until the unit ends; answers its ``next_free_at``."""
+        ...
+
+    def set_rate(self, workspace_id: int, channel: str, next_free_at: int) -> None:
+        """Write when the next message of an account may go."""
+        ...
+
+
+class StaffStore(Protocol):
+    """Employees."""
+
+    def find(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, Staff]:
+        """The employees of these names, by external id."""
+        ...

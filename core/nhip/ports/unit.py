@@ -1,0 +1,134 @@
+"""One transaction over all stores, and the database that opens it."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
+from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
+from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
+from nhip.ports.operations import HealthStore, RetentionStore
+from nhip.ports.secrets import SecretRows
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Unit(Protocol):
+    """One open transaction: all of it is kept, or none."""
+
+    @property
+    def events(self) -> EventStore:
+        """Events and refusals."""
+        ...
+
+    @property
+    def customers(self) -> CustomerStore:
+        """Contacts, records and activity."""
+        ...
+
+    @property
+    def runs(self) -> RunStore:
+        """Runs and steps."""
+        ...
+
+    @property
+    def deliveries(self) -> DeliveryStore:
+        """Deliveries and receipts."""
+        ...
+
+    @property
+    def published(self) -> PublishedStore:
+        """What admins published, as the engine reads it."""
+        ...
+
+    @property
+    def staff(self) -> StaffStore:
+        """Employees."""
+        ...
+
+    @property
+    def workspaces(self) -> WorkspaceStore:
+        """Workspaces."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """API keys."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit log."""
+        ...
+
+    @property
+    def idempotency(self) -> IdempotencyStore:
+        """Answers kept under idempotency keys."""
+        ...
+
+    @property
+    def directory(self) -> DirectoryStore:
+        """Customer data, as people look at it."""
+        ...
+
+    @property
+    def past_events(self) -> PastEventStore:
+        """Events, as people look at them."""
+        ...
+
+    @property
+    def health(self) -> HealthStore:
+        """What an operator watches."""
+        ...
+
+    @property
+    def retention(self) -> RetentionStore:
+        """What is old."""
+        ...
+
+    @property
+    def secrets(self) -> SecretRows:
+        """Sealed secrets."""
+        ...
+
+    @property
+    def channels(self) -> ChannelStore:
+        """Channel accounts, as admins edit them."""
+        ...
+
+    @property
+    def templates(self) -> TemplateStore:
+        """Templates, as admins edit them."""
+        ...
+
+    @property
+    def workflows(self) -> WorkflowStore:
+        """Workflows, as admins edit them."""
+        ...
+
+    @property
+    def history(self) -> HistoryStore:
+        """Runs and deliveries, as people look at them."""
+        ...
+
+    @property
+    def measures(self) -> MeasureStore:
+        """Counts over time."""
+        ...
+
+
+class Storage(Protocol):
+    """The database's two doors."""
+
+    async def transact(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)`` in one transaction and commit it; run again on conflict.
+
+        Raises:
+            StorageUnavailable: the database cannot take it now; nothing was stored.
+        """
+        ...
+
+    async def read(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run ``work(unit, …)``, which only looks, over one snapshot."""
+        ...
