@@ -10,11 +10,16 @@ import pytest
 from nhip import InvalidInput, Lowered, Trigger
 from nhip.engine.condition_tree import parse
 from nhip.engine.conditions import judge
+from nhip_triggers.contact_updated import ContactUpdated
 from nhip_triggers.deal import Deal
+from nhip_triggers.email_opened import EmailOpened
 from nhip_triggers.event import Event
 from nhip_triggers.form_submitted import FormSubmitted
+from nhip_triggers.link_clicked import LinkClicked
+from nhip_triggers.message_replied import MessageReplied
 from nhip_triggers.order_status import OrderStatus
 from nhip_triggers.record_changed import RecordChanged
+from nhip_triggers.tag_added import TagAdded
 from nhip_triggers.ticket import Ticket
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -268,6 +273,157 @@ def test_record_changed(config: dict[str, Any], event_type: str, facts: dict[str
     assert starts(RecordChanged, config, event_type, **facts) is expected
 
 
+# --- link_clicked, email_opened ---------------------------------------------------------------------------------------
+
+CLICK = {
+    "link": "offer", "url": "https://shop.example/offer?id=7", "workflow": "summer", "template": "offer-mail",
+    "channel": "email-main",
+}  # fmt: skip
+OPENING = {"workflow": "summer", "template": "offer-mail", "channel": "email-main"}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({}, True, id="any"),
+        pytest.param({"link": ["survey", "Offer"]}, True, id="one of the names"),
+        pytest.param({"link": ["survey"]}, False, id="another name"),
+        pytest.param({"url": ["https://shop.example/offer?id=7"]}, True, id="the address"),
+        pytest.param({"url": ["https://shop.example/offer"]}, False, id="only the beginning of the address"),
+        pytest.param({"workflow": ["summer"], "template": ["offer-mail"]}, True, id="workflow and template"),
+        pytest.param({"workflow": ["winter"], "template": ["offer-mail"]}, False, id="another workflow"),
+        pytest.param({"template": ["other-mail"]}, False, id="another template"),
+        pytest.param({"channel": ["email-main"]}, True, id="the channel"),
+        pytest.param({"channel": ["email-second"]}, False, id="another channel"),
+    ],
+)
+def test_link_clicked(config: dict[str, Any], expected: bool) -> None:
+    assert starts(LinkClicked, config, "link.clicked", event={"source": "shop", "data": CLICK}) is expected
+    assert not starts(LinkClicked, config, "email.opened", event={"source": "shop", "data": CLICK})
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({}, True, id="any"),
+        pytest.param({"template": ["survey", "offer-mail"]}, True, id="one of the templates"),
+        pytest.param({"template": ["survey"]}, False, id="another template"),
+        pytest.param({"workflow": ["summer"], "channel": ["email-main"]}, True, id="workflow and channel"),
+        pytest.param({"workflow": ["winter"], "channel": ["email-main"]}, False, id="another workflow"),
+        pytest.param({"channel": ["email-second"]}, False, id="another channel"),
+    ],
+)
+def test_email_opened(config: dict[str, Any], expected: bool) -> None:
+    assert starts(EmailOpened, config, "email.opened", event={"source": "shop", "data": OPENING}) is expected
+    assert not starts(EmailOpened, config, "link.clicked", event={"source": "shop", "data": OPENING})
+
+
+@pytest.mark.parametrize(
+    ("trigger", "event_type"),
+    [(LinkClicked, "link.clicked"), (EmailOpened, "email.opened"), (MessageReplied, "message.replied")],
+)
+def test_what_a_channel_reports_came_through_that_channel(trigger: type[Trigger], event_type: str) -> None:
+    reported = {"source": "channel:zns-main", "data": {"text": "ok"}}
+    assert starts(trigger, {"channel": ["zns-main"]}, event_type, event=reported)
+    assert not starts(trigger, {"channel": ["zns-second"]}, event_type, event=reported)
+    assert not starts(trigger, {"channel": ["zns-main"]}, event_type, event={"source": "shop", "data": {}})
+
+
+# --- message_replied --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "text", "expected"),
+    [
+        pytest.param({}, "Cảm ơn shop", True, id="any"),
+        pytest.param({"contains": ["hoàn tiền", "trả hàng"]}, "Cho mình TRẢ HÀNG nhé!", True, id="one of the phrases"),
+        pytest.param({"contains": ["hoàn tiền"]}, "Hoàn lại tiền giúp mình", False, id="the words apart"),
+        pytest.param({"contains": ["an"]}, "Mình là Hoàng Anh", False, id="within a word"),
+        pytest.param({"contains": ["hoàn tiền"]}, None, False, id="a picture"),
+        pytest.param({"channel": ["zns-main"], "contains": ["ok"]}, "ok", True, id="channel and phrase"),
+        pytest.param({"channel": ["zns-second"], "contains": ["ok"]}, "ok", False, id="another channel"),
+        pytest.param({"channel": ["zns-main"], "contains": ["ok"]}, "không", False, id="another phrase"),
+    ],
+)
+def test_message_replied(config: dict[str, Any], text: str | None, expected: bool) -> None:
+    reply = {"source": "shop", "data": {"text": text, "channel": "zns-main"}}
+    assert starts(MessageReplied, config, "message.replied", event=reply) is expected
+    assert not starts(MessageReplied, config, "message.delivered", event=reply)
+
+
+def test_a_phrase_has_a_word() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        lower(MessageReplied, {"contains": ["ok", "?!"]})
+    assert [(problem.path, problem.code) for problem in raised.value.problems] == [("contains[1]", "bad_value")]
+
+
+# --- tag_added, contact_updated ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, True, id="any"),
+        pytest.param({"tag": ["vip"]}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, True, id="the tag"),
+        pytest.param({"tag": ["new"]}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, False, id="another"),
+        pytest.param(
+            {"tag": ["old"]},
+            "contact.tag_added",
+            {"event": {"data": {"tag": "VIP"}}, "contact": {"tags": ["old", "VIP"]}},
+            False,
+            id="had it before",
+        ),
+        pytest.param({"tag": ["VIP"]}, "contact.tag_removed", {"event": {"data": {"tag": "VIP"}}}, False, id="taken"),
+        pytest.param({"tag": ["VIP"]}, "contact.updated", {"contact": {"tags": ["VIP"]}}, False, id="has it"),
+        pytest.param({"tag": ["VIP"]}, "contact.created", {"contact": {"tags": ["a", "VIP"]}}, True, id="arrives so"),
+        pytest.param(
+            {"tag": ["VIP"]}, "contact.created", {"contact": {"tags": ["a"]}}, False, id="arrives with others"
+        ),
+        pytest.param({"tag": ["VIP"]}, "contact.created", {"event": {"data": {"tag": "VIP"}}}, False, id="only said"),
+        pytest.param({}, "contact.created", {"contact": {"tags": ["a"]}}, True, id="arrives with any"),
+        pytest.param({}, "contact.created", {"contact": {"tags": []}}, False, id="arrives without"),
+    ],
+)
+def test_tag_added(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(TagAdded, config, event_type, **facts) is expected
+
+
+MOVED = {
+    "contact": {"store": "HN-2", "email": "anh@example.com", "tags": ["VIP"], "custom": {"size": "M", "points": 5}},
+    "previous": {"contact": {"store": "HN-1", "custom": {"size": "S"}}},
+}
+TAGGED = {"contact": {"store": "HN-2", "tags": ["VIP"]}, "previous": {"contact": {"tags": []}}}
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({}, "contact.updated", MOVED, True, id="any"),
+        pytest.param({"fields": ["email", "store"]}, "contact.updated", MOVED, True, id="one of the fields"),
+        pytest.param({"fields": ["email"]}, "contact.updated", MOVED, False, id="another field"),
+        pytest.param({"fields": ["custom.size"]}, "contact.updated", MOVED, True, id="a custom field"),
+        pytest.param({"fields": ["custom.points"]}, "contact.updated", MOVED, False, id="another custom field"),
+        pytest.param({}, "contact.tag_added", TAGGED, True, id="any, by a tag"),
+        pytest.param({"fields": ["tags"]}, "contact.tag_added", TAGGED, True, id="a tag put on"),
+        pytest.param({"fields": ["tags"]}, "contact.tag_removed", TAGGED, True, id="a tag taken off"),
+        pytest.param({"fields": ["store"]}, "contact.tag_added", TAGGED, False, id="a tag, and another field watched"),
+        pytest.param({}, "contact.created", {"contact": {"store": "HN-2"}}, False, id="a new one"),
+        pytest.param({}, "contact.score_changed", {"contact": {"score": 5}}, False, id="the score"),
+    ],
+)
+def test_contact_updated(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(ContactUpdated, config, event_type, **facts) is expected
+
+
+def test_a_field_of_a_contact_is_named_without_the_contact() -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'email'") as raised:
+        lower(ContactUpdated, {"fields": ["store", "contact.email"]})
+    assert [(problem.path, problem.code) for problem in raised.value.problems] == [("fields[1]", "unknown_field")]
+
+
+# --- what is no configuration -----------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("trigger", "config"),
     [
@@ -282,6 +438,12 @@ def test_record_changed(config: dict[str, Any], event_type: str, facts: dict[str
         (RecordChanged, {"type": ["Order!"]}),
         (Event, {}),
         (Event, {"type": "x", "where": "true"}),
+        (LinkClicked, {"url": "https://shop.example"}),
+        (LinkClicked, {"links": ["offer"]}),
+        (EmailOpened, {"template": [""]}),
+        (MessageReplied, {"contains": "refund"}),
+        (TagAdded, {"tag": ["VIP"], "removed": True}),
+        (ContactUpdated, {"fields": ["Email!"]}),
     ],
 )
 def test_a_wrong_configuration_is_refused(trigger: type[Trigger], config: dict[str, Any]) -> None:
