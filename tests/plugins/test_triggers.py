@@ -20,6 +20,7 @@ from nhip_triggers.message_replied import MessageReplied
 from nhip_triggers.order_status import OrderStatus
 from nhip_triggers.record_changed import RecordChanged
 from nhip_triggers.tag_added import TagAdded
+from nhip_triggers.task_completed import TaskCompleted
 from nhip_triggers.ticket import Ticket
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -357,6 +358,60 @@ def test_a_phrase_has_a_word() -> None:
     assert [(problem.path, problem.code) for problem in raised.value.problems] == [("contains[1]", "bad_value")]
 
 
+# --- task_completed ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "event_type", "facts", "expected"),
+    [
+        pytest.param({}, "task.status_changed", changed("task", "open", "done"), True, id="by its status"),
+        pytest.param({}, "task.status_changed", changed("task", "open", "Completed"), True, id="by the other status"),
+        pytest.param({}, "task.status_changed", changed("task", "open", "cancelled"), False, id="another status"),
+        pytest.param({}, "task.status_changed", changed("task", "done", "completed"), False, id="completed before"),
+        pytest.param({}, "task.created", changed("task", None, "done"), True, id="arrives completed"),
+        pytest.param({}, "task.created", changed("task", None, "open"), False, id="arrives open"),
+        pytest.param({}, "task.updated", changed("task", "open", "done"), False, id="is another event"),
+        pytest.param({}, "task.completed", {}, True, id="by the event alone"),
+        pytest.param({}, "task.completed", changed("task", None, "open"), True, id="by the event, the status is open"),
+        pytest.param({}, "task.completed", changed("task", "open", "done"), True, id="by both at once"),
+        pytest.param({}, "task.completed", changed("task", None, "done"), False, id="by both, the status before"),
+        pytest.param({"to": ["xong"]}, "task.status_changed", changed("task", "open", "Xong"), True, id="their word"),
+        pytest.param({"to": ["xong"]}, "task.status_changed", changed("task", "open", "done"), False, id="not theirs"),
+        pytest.param(
+            {"type": ["call"], "outcome": ["reached"]},
+            "task.status_changed",
+            changed("task", "open", "done", type="call", outcome="reached"),
+            True,
+            id="type and outcome of the task",
+        ),
+        pytest.param(
+            {"type": ["call"], "outcome": ["reached"]},
+            "task.status_changed",
+            changed("task", "open", "done", type="call", outcome="no_answer"),
+            False,
+            id="another outcome of the task",
+        ),
+        pytest.param(
+            {"type": ["call"], "outcome": ["reached", "interested"]},
+            "task.completed",
+            {"event": {"data": {"type": "call", "outcome": "interested"}}},
+            True,
+            id="type and outcome of the event",
+        ),
+        pytest.param(
+            {"type": ["visit"], "outcome": ["interested"]},
+            "task.completed",
+            {"event": {"data": {"type": "call", "outcome": "interested"}}},
+            False,
+            id="another type of the event",
+        ),
+        pytest.param({"outcome": ["reached"]}, "task.completed", {}, False, id="no outcome"),
+    ],
+)
+def test_task_completed(config: dict[str, Any], event_type: str, facts: dict[str, Any], expected: bool) -> None:
+    assert starts(TaskCompleted, config, event_type, **facts) is expected
+
+
 # --- tag_added, contact_updated ---------------------------------------------------------------------------------------
 
 
@@ -442,6 +497,7 @@ def test_a_field_of_a_contact_is_named_without_the_contact() -> None:
         (LinkClicked, {"links": ["offer"]}),
         (EmailOpened, {"template": [""]}),
         (MessageReplied, {"contains": "refund"}),
+        (TaskCompleted, {"outcome": [None]}),
         (TagAdded, {"tag": ["VIP"], "removed": True}),
         (ContactUpdated, {"fields": ["Email!"]}),
     ],
