@@ -31,6 +31,7 @@ from nhip.domain.messages import (
     Rejected,
     RejectionReason,
 )
+from nhip.domain.scans import Cron, DateScan, Missed, Repetition, Scan, SegmentScan, SilenceScan, TickScan
 from nhip.domain.times import format_time, parse_duration, parse_time
 from nhip.domain.verdict import Reason, Verdict
 from nhip.hookspecs import HOOKSPEC_VERSION, hookimpl
@@ -79,6 +80,8 @@ __all__ = [
     "Condition",
     "Config",
     "Content",
+    "Cron",
+    "DateScan",
     "DeliveryClass",
     "Facts",
     "HttpClient",
@@ -95,6 +98,7 @@ __all__ = [
     "MessageAction",
     "MessageClass",
     "MessageRequest",
+    "Missed",
     "Money",
     "NoConfig",
     "NotSent",
@@ -111,9 +115,14 @@ __all__ = [
     "RejectionReason",
     "RemoteAction",
     "RemoteContext",
+    "Repetition",
+    "Scan",
     "SecretStore",
+    "SegmentScan",
     "SignatureMismatch",
+    "SilenceScan",
     "TemplateError",
+    "TickScan",
     "Trigger",
     "Verdict",
     "all_of",

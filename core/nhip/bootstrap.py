@@ -61,11 +61,11 @@ class Engine:
         self.versions = Versions(catalog)
         self.matcher = Matcher(catalog, self.versions, self.customs)
         self.intake = Intake(catalog)
-        self.ingest = Ingest(catalog, self.matcher, self.versions, self.customs)
+        self.progress = Progress(catalog, self.versions, self.customs)
+        self.ingest = Ingest(catalog, self.matcher, self.versions, self.customs, self.progress)
         # While PostgreSQL works on one group of events, the next can be decided; SQLite has one writer anyway.
         lanes = 1 if database.dialect == "sqlite" else 2
         self.inbox = Inbox(database, self.ingest, self.clock, doorbell, lanes=lanes)
-        self.progress = Progress(catalog, self.versions, self.customs)
         self.receipts = Receipts(self.ingest, self.intake, self.progress, self.clock)
         settle_after = timedelta(seconds=settings.settle_seconds)
         self.execution = Execution(

@@ -24,6 +24,7 @@ from nhip.domain.messages import (
     Money,
     Outcome,
 )
+from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
 from nhip.domain.verdict import Verdict
 
@@ -60,6 +61,10 @@ class Lowered(Struct):
     """A condition tree as it was written in the configuration's own field ``where``. The core parses it, because only
     the core knows every condition plugin; it must hold together with ``condition``; its faults are told at ``where``.
     """
+    scans: tuple[Scan, ...] = ()
+    """What a time trigger asks again and again. The core asks it, makes an event of each answer
+    (:data:`nhip.domain.scans.SCAN_EVENTS`), and adds that type and the test that the answer is this trigger's.
+    """
 
 
 class Trigger(Plugin):
@@ -72,6 +77,10 @@ class Trigger(Plugin):
         Raises:
             InvalidInput: the configuration contradicts itself; paths are relative to it (``to[0]``).
         """
+
+    def references(self, config: Any) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """What must exist when the workflow is published, as :meth:`Action.references`."""
+        return {}
 
 
 # --- conditions -------------------------------------------------------------------------------------------------------

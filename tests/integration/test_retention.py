@@ -1,15 +1,23 @@
 """What is older than it is kept goes, with all that belongs to it, and nothing else does."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from nhip.adapters.db.tables import metadata
 from nhip.services import retention
 from nhip.services.retention import Place
+from tests.support.clocks import StandingClock
 from tests.support.world import World, receipt, send, tag, wait
 
 GOING = ("events", "runs", "steps", "deliveries", "receipts", "refusals", "idempotent_requests")
+
+
+@pytest.fixture
+def clock() -> StandingClock:
+    """Rows are old by the time in their ids, which the system's clock puts there."""
+    return StandingClock(datetime.now(UTC))
 
 
 async def sizes(world: World, tables: tuple[str, ...] = GOING) -> dict[str, int]:

@@ -25,7 +25,7 @@ ALLOWED: Final[dict[str, str]] = {
     rf"^{_ROW} steps WHERE state = 'unknown' AND": "unknown steps",
     r"^SELECT 1 FROM steps WHERE state = 'ready' AND leases_lost > 0": "whether anything has to be done alone",
     # What the queue answered is then reached by the ids it answered.
-    r"^SELECT id, (workspace_id, .*|epoch, state) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
+    r"^SELECT id, (workspace_id, .*|epoch, state, .*) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
     r"^UPDATE steps SET \"state\" = " + _BY_ID: "claimed steps, by their ids",
     r"^UPDATE runs SET \"state\" = " + _BY_ID: "the runs of claimed steps, by their ids",
     rf"^{_ROW} deliveries WHERE step_id (IN|= ANY)": "the deliveries of claimed steps",
@@ -42,6 +42,8 @@ ALLOWED: Final[dict[str, str]] = {
     r"^DELETE FROM (refusals|receipts) WHERE .*\bid IN \(SELECT id FROM \1 WHERE .*\bid < ": "what is old",
     r"^DELETE FROM idempotent_requests WHERE .* WHERE idempotent_requests\.created_at < ": "what is old",
     r"^UPDATE deliveries SET maybe_sent_at = created_at WHERE state IN": "a migration, over all of them",
+    r"^UPDATE steps SET wanted_at = created_at": "a migration, over all of them",
+    r"^INSERT INTO _alembic_tmp_": "a migration, over all of them",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
     r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",

@@ -8,7 +8,8 @@ from hypothesis import given, settings, strategies as st
 
 from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput
-from nhip.engine.definition import MAX_DEPTH, MAX_STEPS, compile_definition, references
+from nhip.engine.definition import compile_definition, references
+from nhip.engine.reading_steps import MAX_DEPTH, MAX_STEPS
 
 CATALOG = Catalog.load()
 
@@ -104,7 +105,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "fallback of what sends nothing": ({"steps": [step(fallback=[{}])]}, "steps[0].fallback", "not_allowed"),
     "wait not an object": ({"steps": [{"id": "w", "wait": "P1D"}]}, "steps[0].wait", "bad_value"),
-    "wait of another form": ({"steps": [{"id": "w", "wait": {"until": "x"}}]}, "steps[0].wait", "bad_value"),
+    "wait of another form": ({"steps": [{"id": "w", "wait": {"until": "x"}}]}, "steps[0].wait.until", "unknown_field"),
     "wait of a month": ({"steps": [{"id": "w", "wait": {"for": "P1M"}}]}, "steps[0].wait.for", "bad_value"),
     "exit not an object": ({"steps": [{"id": "x", "exit": "done"}]}, "steps[0].exit", "bad_value"),
     "exit with another field": ({"steps": [{"id": "x", "exit": {"why": "a"}}]}, "steps[0].exit.why", "unknown_field"),
@@ -122,7 +123,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "settings not an object": ({"settings": []}, "settings", "bad_value"),
     "unknown setting": ({"settings": {"speed": 1}}, "settings.speed", "unknown_field"),
-    "mode": ({"settings": {"mode": "restart"}}, "settings.mode", "bad_value"),
+    "mode": ({"settings": {"mode": "twice"}}, "settings.mode", "bad_value"),
     "reentry": ({"settings": {"reentry": "never"}}, "settings.reentry", "bad_value"),
     "reentry after": ({"settings": {"reentry": {"after": 30}}}, "settings.reentry.after", "bad_value"),
     "conversion": ({"settings": {"conversion": {"event": "a"}}}, "settings.conversion", "bad_value"),
@@ -130,7 +131,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"settings": {"conversion": {"event": "a", "within": "soon"}}}, "settings.conversion.within", "bad_value",
     ),
     "holdout": ({"settings": {"holdout_percent": 5}}, "settings.holdout_percent", "not_allowed"),
-    "exit_when": ({"settings": {"exit_when": [{}]}}, "settings.exit_when", "not_allowed"),
+    "exit_when": ({"settings": {"exit_when": [{}]}}, "settings.exit_when[0]", "bad_value"),
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 
 from nhip.domain.conditions import Node
 from nhip.domain.times import parse_time
-from nhip.domain.workflow import ActionStep, ExitStep, IfStep, Step, WaitStep
-from nhip.engine.advance import Finish, Perform, Wait, advance
+from nhip.domain.workflow import ActionStep, ExitStep, IfStep, Step, WaitFor, WaitStep
+from nhip.engine.advance import Finish, Perform, Position, Wait, advance
 from nhip.engine.conditions import parse
 from nhip.engine.program import END, NodeKind, compile_steps, walk
 
@@ -37,7 +37,7 @@ def definitions(draw: st.DrawFn) -> tuple[Step, ...]:
             case "action":
                 return ActionStep(id=name, action="x")
             case "wait":
-                return WaitStep(id=name, duration=timedelta(days=1))
+                return WaitStep(id=name, wait=WaitFor(duration=timedelta(days=1)))
             case "exit":
                 return ExitStep(id=name, reason="r")
             case _:
@@ -76,7 +76,7 @@ def walked(steps: Sequence[Step], flags: dict[str, bool]) -> tuple[list[str], st
     """What the flat program visits when every action and wait is done at once."""
     program = compile_steps(steps)
     visited: list[str] = []
-    position: int | None = None
+    position: Position | None = None
     for _ in range(len(program.nodes) + 1):
         way = advance(program, position, {"event": flags}, NOW, {})
         visited += [passed.node.id for passed in way.passed]
@@ -85,7 +85,7 @@ def walked(steps: Sequence[Step], flags: dict[str, bool]) -> tuple[list[str], st
                 return visited + ([finish.node.id] if finish.node else []), finish.state
             case Perform(node=node) | Wait(node=node):
                 visited.append(node.id)
-                position = node.number
+                position = Position(node=node.number)
     raise AssertionError("the program does not end")
 
 
@@ -116,14 +116,14 @@ def test_numbers_follow_the_reader_and_paths_name_the_places(steps: tuple[Step, 
 def test_facts_are_asked_for_exactly_where_a_branch_follows(steps: tuple[Step, ...]) -> None:
     program = compile_steps(steps)
     for number in [END, *(node.number for node in program.nodes)]:
-        position = None if number == END else number
+        position = None if number == END else Position(node=number)
         flags = {node.id: True for node in program.nodes}
         way = advance(program, position, {"event": flags}, NOW, {})
         assert program.reads_facts_after(number) == bool(way.passed)
 
 
 def test_a_wait_ends_that_long_after_it_is_reached() -> None:
-    program = compile_steps([WaitStep(id="w", duration=timedelta(days=90))])
+    program = compile_steps([WaitStep(id="w", wait=WaitFor(duration=timedelta(days=90)))])
     way = advance(program, None, {}, NOW, {})
     assert isinstance(way.then, Wait)
     assert way.then.until == NOW + timedelta(days=90)
@@ -133,6 +133,7 @@ def test_the_verdict_of_a_branch_names_its_place() -> None:
     program = compile_steps([IfStep(id="b", condition=flag("b"), then=(ActionStep(id="a", action="x"),))])
     facts: dict[str, Any] = {"event": {"b": False}}
     (passed,) = advance(program, None, facts, NOW, {}).passed
+    assert passed.verdict is not None
     assert not passed.verdict.holds
     assert any(reason.path.startswith("steps[0].if") for reason in passed.verdict.reasons)
 

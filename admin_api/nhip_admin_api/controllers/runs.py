@@ -19,7 +19,7 @@ Contact = Annotated[str | None, QueryParameter(max_length=200, description="An e
 
 def provide_runs(engine: TheEngine) -> Runs:
     """The dependency ``runs``."""
-    return Runs(engine.versions)
+    return Runs(engine.versions, engine.progress)
 
 
 TheRuns = NamedDependency[Runs]

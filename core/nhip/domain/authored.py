@@ -69,6 +69,8 @@ class StoredVersion(msgspec.Struct, kw_only=True):
     definition: dict[str, Any]
     published_at: int
     published_by: str | None
+    listens: str | None = None
+    """The types of events that its runs wait for and that end them, as a JSON list, where there are any."""
 
 
 class StandingRuns(msgspec.Struct, kw_only=True):

@@ -43,6 +43,8 @@ class IncomingEvent(msgspec.Struct, kw_only=True):
     cause: Cause | None = None
     id: str | None = None
     """The id to store it under; made when it is stored where there is none."""
+    enter: str | None = None
+    """The one workflow that its contact shall enter, whatever triggers say: an enrolment, or a workflow's step."""
 
 
 class EventReceipt(Struct):

@@ -9,8 +9,11 @@ from nhip.domain.struct import Struct
 
 
 class RunState(StrEnum):
-    """``exited`` by an exit step, ``failed`` by a dead step, ``cancelled`` by a person."""
+    """``queued`` behind other runs of its contact, ``exited`` by an exit step, by what ends a run (``exit_when``) or by
+    another run, ``failed`` by a dead step, ``cancelled`` by a person.
+    """
 
+    QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
     EXITED = "exited"
@@ -38,7 +41,17 @@ class StepKind(StrEnum):
     MESSAGE = "message"
     WAIT = "wait"
     BRANCH = "branch"
-    """A branch that was passed: written for the trace, never executed."""
+    """A branch, a split or a loop's head that was passed: written for the trace, never executed."""
+
+
+class StandingStep(Struct):
+    """A step that was locked: whose it is, and where its run stands with it by now."""
+
+    epoch: int
+    state: str
+    version_id: str
+    node: int
+    iteration: int
 
 
 class ClaimedStep(Struct):
@@ -60,6 +73,8 @@ class ClaimedStep(Struct):
     alternative: int
     leases_lost: int
     first_attempt_at: int
+    wanted_at: int
+    """When it should have begun, whatever held it back."""
 
 
 class StepRow(msgspec.Struct, kw_only=True):
@@ -76,7 +91,10 @@ class StepRow(msgspec.Struct, kw_only=True):
     kind: str
     state: str
     due_at: int
+    wanted_at: int
     created_at: int
+    awaits: str | None = None
+    """The types of events that a wait is for: ``|order.created|order.paid|``."""
     outcome: str | None = None
     output: str | None = None
     reason: str | None = None
@@ -118,6 +136,17 @@ class RunRow(msgspec.Struct, kw_only=True):
     event_received_at: int
     started_at: int
     ended_at: int | None
+
+
+class OpenRun(Struct):
+    """A run that is not over."""
+
+    id: str
+    workflow: str
+    version_id: str
+    contact_id: str
+    root_event_id: str
+    state: str
 
 
 class RunContext(Struct):

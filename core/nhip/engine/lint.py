@@ -5,9 +5,11 @@ from datetime import timedelta
 
 from nhip.domain.conditions import Node
 from nhip.domain.errors import Problem
+from nhip.domain.workflow import WaitEvent, WaitFor
 from nhip.engine.conditions import fields_of
 from nhip.engine.definition import Compiled
-from nhip.engine.program import END, NodeKind, Program
+from nhip.engine.program import NodeKind, Program
+from nhip.engine.reading_waits import LONGEST_WAIT
 
 
 def lint(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> list[Problem]:
@@ -19,9 +21,10 @@ def lint(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> list[Probl
     """
     return [
         *_silent_triggers(compiled),
-        *_unreachable(compiled.program),
         *_unknown_fields(compiled, fields),
         *_late_messages(compiled),
+        *_hasty_loops(compiled.program),
+        *_endless_waits(compiled.program),
     ]
 
 
@@ -31,22 +34,6 @@ def _silent_triggers(compiled: Compiled) -> Iterator[Problem]:
         if entry is None or not entry.event_types:
             message = "no type of event concerns this trigger, so it never starts a run"
             yield Problem(path=f"triggers[{position}]", code="no_event_type", message=message)
-
-
-def _unreachable(program: Program) -> Iterator[Problem]:
-    reached: set[int] = set()
-    open_ends = [program.entry]
-    while open_ends:
-        number = open_ends.pop()
-        if number == END or number in reached:
-            continue
-        reached.add(number)
-        node = program.nodes[number]
-        open_ends += [node.next, node.otherwise]
-    for node in program.nodes:
-        if node.number not in reached:
-            message = "no run can come here: every way to it ends before"
-            yield Problem(path=node.path, code="unreachable", message=message)
 
 
 def _unknown_fields(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
@@ -66,7 +53,12 @@ def _conditions(compiled: Compiled) -> Iterator[tuple[str, Node]]:
         yield "conditions", compiled.definition.conditions
     for node in compiled.program.nodes:
         if node.condition is not None:
-            yield f"{node.path}.if", node.condition
+            yield f"{node.path}.{'if' if node.kind is NodeKind.BRANCH else 'repeat.until'}", node.condition
+        if isinstance(node.wait, WaitEvent) and node.wait.where is not None:
+            yield f"{node.path}.wait.where", node.wait.where
+    for position, one in enumerate(compiled.definition.settings.exit_when):
+        if one.where is not None:
+            yield f"settings.exit_when[{position}].where", one.where
 
 
 def _late_messages(compiled: Compiled) -> Iterator[Problem]:
@@ -84,7 +76,25 @@ def _late_messages(compiled: Compiled) -> Iterator[Problem]:
             message = "runs come here only after the time within which a conversion counts"
             yield Problem(path=node.path, code="after_conversion", message=message)
             return
-        after = since + (node.duration or timedelta())
-        for following in (node.next, node.otherwise):
-            if following != END:
+        after = since + (node.wait.duration if isinstance(node.wait, WaitFor) else timedelta())
+        for following in node.exits:
+            if following > node.number:
                 soonest[following] = min(soonest.get(following, after), after)
+
+
+def _hasty_loops(program: Program) -> Iterator[Problem]:
+    """Loops that may do the same thing many times in a moment."""
+    for head in program.nodes:
+        if head.kind is NodeKind.REPEAT:
+            held = [node for node in program.nodes if head.number in node.loops]
+            acts = any(node.kind is NodeKind.ACTION for node in held)
+            if acts and not any(node.kind is NodeKind.WAIT for node in held):
+                message = f"nothing in this loop waits, so up to {head.times} passes follow each other at once"
+                yield Problem(path=head.path, code="hasty_loop", message=message)
+
+
+def _endless_waits(program: Program) -> Iterator[Problem]:
+    for node in program.nodes:
+        if isinstance(node.wait, WaitEvent) and node.wait.timeout >= LONGEST_WAIT:
+            message = f"a run may wait here for {LONGEST_WAIT.days} days: say a timeout"
+            yield Problem(path=f"{node.path}.wait", code="long_wait", message=message)

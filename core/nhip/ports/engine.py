@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
 from nhip.domain.customers import ActivityCount, Contact, Record, Staff
 from nhip.domain.deliveries import Delivery, ReceiptRow
-from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
+from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingStep, StepRow, StepUpdate
 
 
 class EventStore(Protocol):
@@ -104,12 +104,24 @@ class RunStore(Protocol):
         """The state of each of these runs."""
         ...
 
-    def furthest_nodes(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, int]:
-        """The highest node that each of these runs has come to."""
+    def places(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, int]]:
+        """Everywhere that these runs have come to: run, version, node, iteration."""
+        ...
+
+    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[tuple[ClaimedStep, str]]:
+        """The steps of these contacts that wait for an event, with the types that they wait for, each between bars."""
+        ...
+
+    def open_runs(self, workspace_id: int, contact_ids: Sequence[str]) -> list[OpenRun]:
+        """The runs of these contacts that are not over, the oldest first."""
+        ...
+
+    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> None:
+        """Queued runs are under way."""
         ...
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """Per contact that ever entered: when it last did, and how many of its runs are still under way."""
+        """Per contact that ever entered: when it last did, and how many of its runs are not over."""
         ...
 
     def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
@@ -122,8 +134,8 @@ class RunStore(Protocol):
         """Whether a due step has lost a worker before."""
         ...
 
-    def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-        """Hold these steps until the unit ends; answers their epoch and state."""
+    def lock_steps(self, ids: Sequence[str]) -> dict[str, StandingStep]:
+        """Hold these steps until the unit ends; answers where they stand."""
         ...
 
     def steps(self, ids: Sequence[str]) -> list[ClaimedStep]:
@@ -138,8 +150,8 @@ class RunStore(Protocol):
         """What the next decisions of these runs need to know of them, by run id."""
         ...
 
-    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, str | None, str | None]]:
-        """Of the finished steps of these runs: run, version, node, outcome, output as JSON."""
+    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, str | None, str | None]]:
+        """Of the finished steps of these runs, the later ones last: run, step's id, outcome, output as JSON."""
         ...
 
     def expired(self, now: int, limit: int) -> list[ClaimedStep]:
@@ -228,6 +240,10 @@ class PublishedStore(Protocol):
 
     def changed_since(self, workspace_id: int, known: int) -> list[tuple[str, str, PublishedVersion | None]]:
         """Name, state and published version of each workflow that changed after ``known``."""
+        ...
+
+    def heard(self, workspace_id: int) -> set[str]:
+        """The types of events that runs of any version may wait for, or that may end them."""
         ...
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:

@@ -4,7 +4,7 @@ It is the real ingest over a unit that swallows what is written, with a matcher 
 the real interpreter with every wait skipped.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -16,18 +16,22 @@ from nhip.domain.runs import RunRow
 from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros, format_time, from_micros
 from nhip.domain.verdict import Verdict
-from nhip.engine.advance import Finish, Passed, Wait, advance
+from nhip.engine.advance import Finish, Passed, Position, Wait, advance
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.decoding import convert
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.engine.entry_verdict import judge_entry
 from nhip.engine.index import Entry, MatchIndex
 from nhip.engine.program import ProgramNode
+from nhip.engine.waits import outcome_at_end
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Renderer, Unit
 from nhip.services.ingest import Ingest
 from nhip.services.matching import Matcher, Versions
+from nhip.services.progress import Progress
 
+_MOST_STEPS: Final = 1000
+"""How many steps a dry run follows: a loop may have more."""
 _DRAFT: Final = "draft"
 _ADDRESS_FIELDS: Final = {
     AddressKind.PHONE: "phone",
@@ -106,7 +110,9 @@ class DryRuns:
         matcher = _OneWorkflow(self._catalog, versions, self._customs, compiled)
         record = _Record()
         overlay = _overlay(unit, record)
-        Ingest(self._catalog, matcher, versions, self._customs).ingest(overlay, workspace_id, [event], now)
+        progress = Progress(self._catalog, versions, self._customs)
+        ingest = Ingest(self._catalog, matcher, versions, self._customs, progress)
+        ingest.ingest(overlay, workspace_id, [event], now)
         refused = {row[4]: row[7] for row in record.refusals}
         triggers = tuple(
             TriedTrigger(
@@ -136,9 +142,10 @@ class DryRuns:
     ) -> tuple[list[TriedStep], str]:
         """Go through the program as if every step succeeded and every wait were over."""
         steps: list[TriedStep] = []
-        position: int | None = None
-        while True:
-            way = advance(compiled.program, position, facts, now, self._customs)
+        position: Position | None = None
+        who = f"{compiled.definition.name}:{facts.get('contact', {}).get('id', '')}"
+        while len(steps) < _MOST_STEPS:
+            way = advance(compiled.program, position, facts, now, self._customs, who)
             steps += [_passed(one, now) for one in way.passed]
             then = way.then
             if isinstance(then, Finish):
@@ -146,13 +153,16 @@ class DryRuns:
                     steps.append(_entry(then.node, "exit", now, outcome=then.node.reason))
                 return steps, str(then.state)
             if isinstance(then, Wait):
-                tried = _entry(then.node, "wait", now, until=format_time(then.until), outcome="elapsed")
+                outcome = outcome_at_end(then.node.wait)
+                tried = _entry(then.node, "wait", now, until=format_time(then.until), outcome=outcome)
                 now = then.until
             else:
                 tried = self._perform(unit, workspace_id, then.node, facts, now)
-            position = then.node.number
+            position = Position(node=then.node.number, iteration=then.iteration)
             steps.append(tried)
-            facts["steps"] = {**facts["steps"], tried.id: {"outcome": tried.outcome, "output": None}}
+            for one in (*(_passed(one, now) for one in way.passed), tried):
+                facts["steps"] = {**facts["steps"], one.id: {"outcome": one.outcome, "output": None}}
+        return steps, "cut"
 
     def _perform(
         self, unit: Unit, workspace_id: int, node: ProgramNode, facts: Mapping[str, Any], now: datetime
@@ -226,8 +236,7 @@ def _entry(node: ProgramNode, kind: str, now: datetime, **said: Any) -> TriedSte
 
 
 def _passed(passed: Passed, now: datetime) -> TriedStep:
-    outcome = "then" if passed.verdict.holds else "else"
-    return _entry(passed.node, "branch", now, verdict=passed.verdict, outcome=outcome)
+    return _entry(passed.node, passed.node.kind, now, verdict=passed.verdict, outcome=passed.outcome)
 
 
 class _OneVersion(Versions):
@@ -265,6 +274,9 @@ class _OneWorkflow(Matcher):
 
     def reads(self, workspace_id: int, prefix: str) -> bool:
         return True
+
+    def heard(self, workspace_id: int) -> AbstractSet[str]:
+        return frozenset()
 
     def match(self, index: MatchIndex, event_type: str, facts: Mapping[str, Any], now: datetime) -> Sequence[Entry]:
         holding = []
@@ -323,8 +335,13 @@ def _overlay(unit: Unit, record: _Record) -> Unit:
         update_records=_nothing,
         bump_activity=_nothing,
     )
-    runs = _Overlay(unit.runs, insert=record.take_runs)
+    runs = _Overlay(unit.runs, insert=record.take_runs, open_runs=_none)
     return cast(Unit, _Overlay(unit, events=events, customers=customers, runs=runs))
+
+
+def _none(*_values: Any) -> list[Any]:
+    """Nobody else's run is touched."""
+    return []
 
 
 def _find_none(*_values: Any) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
 from nhip.catalog import Catalog
 from nhip.domain.configured import PublishedVersion
+from nhip.domain.scans import Scan, scan_key
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.engine.index import Entry, MatchIndex
@@ -79,6 +80,9 @@ class Matcher:
         self._customs = customs
         self._indexes: dict[int, MatchIndex] = {}
         self._known: dict[int, int] = {}
+        self._current: dict[int, dict[str, str]] = {}
+        self._heard: dict[int, set[str]] = {}
+        self._scans: dict[int, dict[str, dict[str, Scan]]] = {}
         self._reads: dict[tuple[int, str], bool] = {}
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
@@ -87,14 +91,24 @@ class Matcher:
         if index is None:
             index = self._indexes[workspace_id] = MatchIndex(self._customs)
             self._known[workspace_id] = -1
+            self._current[workspace_id] = {}
+            self._scans[workspace_id] = {}
+            self._heard[workspace_id] = unit.published.heard(workspace_id)
         known = self._known[workspace_id]
         newest = unit.published.publish_version(workspace_id)
         if newest != known:
             for name, state, version in unit.published.changed_since(workspace_id, known):
                 index.retire(name)
+                self._current[workspace_id].pop(name, None)
+                self._scans[workspace_id].pop(name, None)
                 if state == "active" and version is not None:
                     with isolated(version):
-                        index.publish(name, self._versions.add(version).entries)
+                        compiled = self._versions.add(version)
+                        index.publish(name, compiled.entries)
+                        self._current[workspace_id][name] = version.id
+                        self._heard[workspace_id] |= compiled.program.awaits | compiled.program.leaves_at
+                        if compiled.scans:
+                            self._scans[workspace_id][name] = {scan_key(scan): scan for scan in compiled.scans}
             self._known[workspace_id] = newest
             self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
         return index
@@ -105,6 +119,21 @@ class Matcher:
         if reads is None:
             reads = self._reads[workspace_id, prefix] = self._indexes[workspace_id].reads(prefix)
         return reads
+
+    def version_of(self, workspace_id: int, workflow: str) -> str | None:
+        """The version of a workflow that may start runs, where one may; ask after :meth:`refresh`."""
+        return self._current[workspace_id].get(workflow)
+
+    def heard(self, workspace_id: int) -> AbstractSet[str]:
+        """The types of events that a run may wait for, or that may end one; ask after :meth:`refresh`.
+
+        Those of versions that are published no more are among them, because runs may stand on them.
+        """
+        return self._heard[workspace_id]
+
+    def scans(self, workspace_id: int) -> dict[str, Scan]:
+        """What the time triggers of the workflows ask that may start runs, by key; ask after :meth:`refresh`."""
+        return {key: scan for mine in self._scans[workspace_id].values() for key, scan in mine.items()}
 
     def match(self, index: MatchIndex, event_type: str, facts: Mapping[str, Any], now: datetime) -> Sequence[Entry]:
         """The entries that hold, in a stable order."""

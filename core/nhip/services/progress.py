@@ -1,23 +1,33 @@
 """Record what became of steps, and go on: the one place where a run moves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from nhip.catalog import Catalog
-from nhip.domain.runs import ClaimedStep, RunState, StepRow, StepState, StepUpdate
+from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StandingStep, StepKind, StepRow, StepState, StepUpdate
 from nhip.domain.times import from_micros
-from nhip.engine.advance import Finish, advance
+from nhip.domain.workflow import Mode
+from nhip.engine.advance import Advance, Finish, Position, advance
 from nhip.engine.conditions import CustomConditions
+from nhip.engine.definition import Compiled
+from nhip.engine.waits import outcome_at_end
 from nhip.ports import Unit
-from nhip.services.ingest import step_rows
 from nhip.services.matching import Versions
-from nhip.services.run_facts import load_run_facts
+from nhip.services.run_facts import RunFacts, load_run_facts
+from nhip.services.step_rows import StepRows
 
 TAKES_OUTCOME: Final = frozenset({StepState.RUNNING, StepState.UNKNOWN, StepState.READY})
 """The states in which a step takes the outcome of its last attempt."""
+_WAITING: Final = frozenset({StepState.WAITING})
+_LEFT: Final = frozenset({RunState.CANCELLED, RunState.EXITED})
+"""The states of a run that somebody ended while a step of it was under way."""
 NOT_COMPILED: Final = "the workflow's version cannot be compiled any more: a plugin is missing or refuses it"
+
+
+_Ending = tuple[str, str | None, int, str]
+"""How a run ends: state, reason, time, id."""
 
 
 class StepChange(msgspec.Struct, kw_only=True):
@@ -57,8 +67,8 @@ class Progress:
         held = unit.runs.lock_steps([change.step.id for change in changes])
         mine: list[bool] = []
         for change in changes:
-            epoch, state = held.get(change.step.id, (-1, ""))
-            mine.append(epoch == change.step.epoch and state in expected)
+            found = held.get(change.step.id)
+            mine.append(found is not None and found.epoch == change.step.epoch and found.state in expected)
         kept = [change for change, owned in zip(changes, mine, strict=True) if owned]
         self._drop_cancelled(unit, kept)
         unit.runs.record([_update(change, now) for change in kept])
@@ -67,11 +77,48 @@ class Progress:
             if change.state in (StepState.DONE, StepState.DEAD):
                 by_workspace.setdefault(change.step.workspace_id, []).append(change)
         for workspace_id, finished in by_workspace.items():
-            self._go_on(unit, workspace_id, finished, now)
+            self._go_on(unit, workspace_id, finished, held, now)
         return mine
 
+    def wake(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
+        """Let runs go on whose wait is over."""
+        by_workspace: dict[int, list[str]] = {}
+        for step in steps:
+            by_workspace.setdefault(step.workspace_id, []).append(step.version_id)
+        compiled: dict[str, Compiled] = {}
+        for workspace_id, versions in by_workspace.items():
+            compiled |= self._versions.get(unit, workspace_id, versions)
+        changes = []
+        for step in steps:
+            version = compiled.get(step.version_id)
+            wait = version.program.nodes[step.node].wait if version is not None else None
+            changes.append(StepChange(step=step, state=StepState.DONE, outcome=outcome_at_end(wait)))
+        self.record(unit, changes, now, expected=_WAITING)
+
+    def end(
+        self,
+        unit: Unit,
+        workspace_id: int,
+        runs: Sequence[OpenRun],
+        state: RunState,
+        reason: str,
+        now: int,
+        *,
+        begin_next: bool = True,
+    ) -> None:
+        """End runs that are not over: what they have not begun is never done. What is being sent at this moment is
+        still recorded. ``begin_next`` lets runs begin that were queued behind them.
+        """
+        for run in runs:
+            unit.runs.cancel_steps(workspace_id, run.id, reason, now)
+            unit.history.suppress_pending(workspace_id, run.id, reason, now)
+        unit.runs.finish([(state, reason, now, run.id) for run in runs])
+        if begin_next:
+            compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
+            self._begin_queued(unit, workspace_id, [(run.version_id, run.contact_id) for run in runs], compiled, now)
+
     def _drop_cancelled(self, unit: Unit, changes: Sequence[StepChange]) -> None:
-        """A step that was under way when its run was cancelled is not tried again."""
+        """A step that was under way when its run was ended by others is not tried again."""
         again: dict[int, list[StepChange]] = {}
         for change in changes:
             if change.state in (StepState.READY, StepState.WAITING):
@@ -79,44 +126,136 @@ class Progress:
         for workspace_id, mine in again.items():
             states = unit.runs.states(workspace_id, [change.step.run_id for change in mine])
             for change in mine:
-                if states.get(change.step.run_id) == RunState.CANCELLED:
+                if states.get(change.step.run_id) in _LEFT:
                     change.state, change.reason = StepState.CANCELLED, "run_cancelled"
 
-    def _go_on(self, unit: Unit, workspace_id: int, finished: Sequence[StepChange], now: int) -> None:
+    def _go_on(
+        self,
+        unit: Unit,
+        workspace_id: int,
+        finished: Sequence[StepChange],
+        held: Mapping[str, StandingStep],
+        now: int,
+    ) -> None:
         states = unit.runs.states(workspace_id, [change.step.run_id for change in finished])
-        compiled = self._versions.get(unit, workspace_id, [change.step.version_id for change in finished])
-        repeated = [change.step.run_id for change in finished if change.step.generation]
-        furthest = unit.runs.furthest_nodes(workspace_id, repeated) if repeated else {}
+        # A run may have been moved to another version while its step was under way: it goes on where it stands.
+        standing = {change.step.id: held[change.step.id] for change in finished}
+        compiled = self._versions.get(unit, workspace_id, [one.version_id for one in standing.values()])
+        overtaken = self._overtaken(unit, workspace_id, finished, standing, compiled)
         reading = [
             change.step.run_id
             for change in finished
             if change.state is StepState.DONE
-            and change.step.version_id in compiled
-            and compiled[change.step.version_id].program.reads_facts_after(change.step.node)
+            and (one := standing[change.step.id]).version_id in compiled
+            and compiled[one.version_id].program.reads_facts_after(one.node)
         ]
         facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, reading) if reading else {}
         successors: list[StepRow] = []
-        ended: list[tuple[str, str | None, int, str]] = []
+        ended: list[_Ending] = []
+        left: list[tuple[str, str]] = []
         for change in finished:
-            step = change.step
-            if states.get(step.run_id) != RunState.RUNNING or furthest.get(step.run_id, step.node) > step.node:
+            step, stands = change.step, standing[change.step.id]
+            if states.get(step.run_id) != RunState.RUNNING or step.id in overtaken:
                 continue  # it is over, or went on before this step was sent once more
             if change.state is StepState.DEAD:
                 ended.append((RunState.FAILED, f"{step.path}: {change.reason}", now, step.run_id))
-                continue
-            if step.version_id not in compiled:
+            elif stands.version_id not in compiled:
                 ended.append((RunState.FAILED, f"{step.path}: {NOT_COMPILED}", now, step.run_id))
-                continue
-            program = compiled[step.version_id].program
-            known = facts[step.run_id].facts if step.run_id in facts else {}
-            way = advance(program, step.node, known, from_micros(now), self._customs)
-            successors += step_rows(
-                way, self._catalog, workspace_id, step.run_id, step.contact_id, step.version_id, now
-            )
-            if isinstance(way.then, Finish):
+            else:
+                position = Position(node=stands.node, iteration=stands.iteration)
+                way = self._way(compiled[stands.version_id], position, step.contact_id, facts.get(step.run_id), now)
+                rows = StepRows(self._catalog, workspace_id, step.run_id, step.contact_id, stands.version_id)
+                came_by_waiting = step.kind == StepKind.WAIT and change.due_at == 0
+                successors += rows.of(way, now, step.wanted_at if came_by_waiting else now)
+                if not isinstance(way.then, Finish):
+                    continue
                 ended.append((way.then.state, way.then.reason, now, step.run_id))
+            left.append((stands.version_id, step.contact_id))
         unit.runs.insert_steps(successors)
         unit.runs.finish(ended)
+        self._begin_queued(unit, workspace_id, left, compiled, now)
+
+    def _way(
+        self, compiled: Compiled, position: Position | None, contact_id: str, run: RunFacts | None, now: int
+    ) -> Advance:
+        who = f"{compiled.definition.name}:{contact_id}"
+        facts = run.facts if run is not None else {}
+        return advance(compiled.program, position, facts, from_micros(now), self._customs, who)
+
+    def _overtaken(
+        self,
+        unit: Unit,
+        workspace_id: int,
+        finished: Sequence[StepChange],
+        standing: Mapping[str, StandingStep],
+        compiled: Mapping[str, Compiled],
+    ) -> set[str]:
+        """The steps that were done once more after their run had gone on from them."""
+        repeated = {change.step.run_id: change.step.id for change in finished if change.step.generation}
+        if not repeated:
+            return set()
+        found = set[str]()
+        for run_id, version_id, node, iteration in unit.runs.places(workspace_id, list(repeated)):
+            step_id = repeated[run_id]
+            stands = standing[step_id]
+            if version_id == stands.version_id and version_id in compiled:
+                program = compiled[version_id].program
+                if program.place(node, iteration) > program.place(stands.node, stands.iteration):
+                    found.add(step_id)
+        return found
+
+    def _begin_queued(
+        self,
+        unit: Unit,
+        workspace_id: int,
+        left: Sequence[tuple[str, str]],
+        compiled: Mapping[str, Compiled],
+        now: int,
+    ) -> None:
+        """Let the next of the runs begin that wait for these to be over: pairs of version and contact."""
+        queues = {
+            (compiled[version_id].definition.name, contact_id)
+            for version_id, contact_id in left
+            if version_id in compiled and compiled[version_id].definition.settings.mode is Mode.QUEUED
+        }
+        while queues:
+            contacts = sorted({contact_id for _, contact_id in queues})
+            unit.customers.lock_contacts(workspace_id, contacts)
+            next_runs: dict[tuple[str, str], OpenRun | None] = {}
+            for run in unit.runs.open_runs(workspace_id, contacts):
+                key = (run.workflow, run.contact_id)
+                if key in queues:
+                    # The oldest decides: one that is under way lets nobody begin.
+                    next_runs.setdefault(key, run if run.state == RunState.QUEUED else None)
+                    if run.state == RunState.RUNNING:
+                        next_runs[key] = None
+            begun = [run for run in next_runs.values() if run is not None]
+            queues = self._begin(unit, workspace_id, begun, now)
+
+    def _begin(self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], now: int) -> set[tuple[str, str]]:
+        """Begin queued runs; answers the queues of those that were over at once."""
+        if not runs:
+            return set()
+        unit.runs.begin(workspace_id, [run.id for run in runs])
+        compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
+        facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, [run.id for run in runs])
+        steps: list[StepRow] = []
+        ended: list[_Ending] = []
+        over = set[tuple[str, str]]()
+        for run in runs:
+            if run.version_id not in compiled or run.id not in facts:
+                reason = NOT_COMPILED if run.id in facts else "the run's event is gone"
+                ended.append((RunState.FAILED, reason, now, run.id))
+                over.add((run.workflow, run.contact_id))
+                continue
+            way = self._way(compiled[run.version_id], None, run.contact_id, facts[run.id], now)
+            steps += StepRows(self._catalog, workspace_id, run.id, run.contact_id, run.version_id).of(way, now, now)
+            if isinstance(way.then, Finish):
+                ended.append((way.then.state, way.then.reason, now, run.id))
+                over.add((run.workflow, run.contact_id))
+        unit.runs.insert_steps(steps)
+        unit.runs.finish(ended)
+        return over
 
 
 def plain(text: str | None, limit: int = 2000) -> str | None:

@@ -109,7 +109,7 @@ class Receipts:
         step = self._step(unit, delivery.step_id)
         if step is None:
             raise NotFound("step", delivery.step_id)
-        _, state = unit.runs.lock_steps([step.id])[step.id]
+        state = unit.runs.lock_steps([step.id])[step.id].state
         if state not in (StepState.UNKNOWN, StepState.DONE, StepState.DEAD):
             raise Conflict(f"the step is {state}", state=state)
         unit.runs.reopen(step.workspace_id, step.id, step.generation + 1, reason, now)
@@ -223,7 +223,7 @@ class Receipts:
     def _finish_unknown(self, unit: Unit, deliveries: Sequence[Delivery], now: int) -> None:
         """Steps that waited as ``unknown`` for this word end now, and their runs go on."""
         held = unit.runs.lock_steps([delivery.step_id for delivery in deliveries])
-        unknown = {d.step_id: d for d in deliveries if held.get(d.step_id, (0, ""))[1] == StepState.UNKNOWN}
+        unknown = {d.step_id: d for d in deliveries if d.step_id in held and held[d.step_id].state == StepState.UNKNOWN}
         changes = []
         for step in unit.runs.steps(list(unknown)) if unknown else ():
             delivery = unknown[step.id]

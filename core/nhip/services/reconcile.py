@@ -32,7 +32,6 @@ from nhip.services.receipts import Receipts
 
 _LIMIT: Final = 500
 _RUNNING: Final = frozenset({StepState.RUNNING})
-_WAITING: Final = frozenset({StepState.WAITING})
 _UNKNOWN: Final = frozenset({StepState.UNKNOWN})
 _PARKED_FOR: Final = 3_600_000_000
 """Microseconds for which a parked receipt is compared with the deliveries that became known since."""
@@ -79,8 +78,7 @@ class Reconcile:
         if expired:
             self._free(unit, expired, now)
         if waits:
-            done = [StepChange(step=step, state=StepState.DONE, outcome="elapsed") for step in waits]
-            self._progress.record(unit, done, now, expected=_WAITING)
+            self._progress.wake(unit, waits, now)
         if overdue:
             given_up = [
                 StepChange(step=step, state=StepState.DONE, outcome="unknown", reason="nobody said what became of it")

@@ -98,9 +98,8 @@ def _outputs(
     ]
     outputs: dict[str, dict[str, Any]] = {}
     if several:
-        for run_id, version_id, number, outcome, output in unit.runs.outputs(workspace_id, several):
-            node = compiled[version_id].program.nodes[number]
-            outputs.setdefault(run_id, {})[node.id] = {
+        for run_id, step_id, outcome, output in unit.runs.outputs(workspace_id, several):
+            outputs.setdefault(run_id, {})[step_id] = {
                 "outcome": outcome,
                 "output": msgspec.json.decode(output) if output else None,
             }

@@ -10,6 +10,7 @@ from nhip.domain.struct import Struct
 from nhip.engine.program import ProgramNode
 from nhip.ports import Unit
 from nhip.services.matching import Versions
+from nhip.services.progress import Progress
 
 
 class Trace(Struct):
@@ -26,8 +27,9 @@ class Trace(Struct):
 class Runs:
     """The service; its methods run inside units. Ring the doorbell after :meth:`retry`."""
 
-    def __init__(self, versions: Versions) -> None:
+    def __init__(self, versions: Versions, progress: Progress) -> None:
         self._versions = versions
+        self._progress = progress
 
     def page(
         self,
@@ -71,11 +73,10 @@ class Runs:
             Conflict: it is over.
         """
         run = self._find(unit, workspace_id, run_id, lock=True)
-        if run.state != RunState.RUNNING:
+        if run.state not in (RunState.RUNNING, RunState.QUEUED):
             raise Conflict(f"the run is {run.state}", state=run.state)
-        unit.runs.cancel_steps(workspace_id, run_id, "run_cancelled", now)
-        unit.history.suppress_pending(workspace_id, run_id, "run_cancelled", now)
-        unit.runs.finish([(RunState.CANCELLED, "cancelled", now, run_id)])
+        under_way = [one for one in unit.runs.open_runs(workspace_id, [run.contact_id]) if one.id == run_id]
+        self._progress.end(unit, workspace_id, under_way, RunState.CANCELLED, "run_cancelled", now)
         unit.audit.write(workspace_id, actor, "run.cancel", run_id, now, {"workflow": run.workflow})
         return self._find(unit, workspace_id, run_id)
 

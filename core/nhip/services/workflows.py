@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from nhip.catalog import Catalog
 from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Conflict, InvalidInput, NotFound, Problem, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WorkflowState
-from nhip.engine.definition import compile_definition
+from nhip.engine.definition import Compiled, compile_definition
 from nhip.ports import Unit
 from nhip.services.definition_checks import Checked, check_definition
 from nhip.services.revisions import check_match
@@ -223,6 +225,7 @@ class Workflows:
                 definition=stored.draft,
                 published_at=now,
                 published_by=actor,
+                listens=_listens(checked.compiled),
             )
             unit.workflows.insert_version(version)
             stored.published_version, stored.published_version_id = version.number, version.id
@@ -338,3 +341,9 @@ class Workflows:
             if before == WorkflowState.PAUSED:
                 unit.runs.resume(workspace_id, name, now)
         unit.audit.write(workspace_id, actor, action, name, now, {"from": before, "version": stored.published_version})
+
+
+def _listens(compiled: Compiled | None) -> str | None:
+    """What ``StoredVersion.listens`` holds for a version."""
+    heard = compiled.program.awaits | compiled.program.leaves_at if compiled is not None else frozenset[str]()
+    return msgspec.json.encode(sorted(heard)).decode() if heard else None

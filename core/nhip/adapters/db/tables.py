@@ -266,8 +266,16 @@ workflow_versions = Table(
     Column("definition", Text, nullable=False),
     Column("published_at", BigInteger, nullable=False),
     Column("published_by", Text),
+    Column("listens", Text),
     UniqueConstraint("workspace_id", "workflow", "number"),
+    Index(
+        "ix_workflow_versions_listening",
+        "workspace_id",
+        sqlite_where=text("listens IS NOT NULL"),
+        postgresql_where=text("listens IS NOT NULL"),
+    ),
 )
+"""``listens``: the types of events that its runs wait for and that end them, where there are any."""
 
 workflow_activations = Table(
     "workflow_activations",
@@ -304,7 +312,7 @@ runs = Table(
     Index("ix_runs_contact", "workspace_id", "contact_id", "id"),
     Index("ix_runs_workflow", "workspace_id", "workflow", "id"),
 )
-"""``state``: running, completed, exited, failed, cancelled. One run per workflow and incoming event."""
+"""``state``: queued, running, completed, exited, failed, cancelled. One run per workflow and incoming event."""
 
 refusals = Table(
     "refusals",
@@ -348,9 +356,11 @@ steps = Table(
     Column("outcome", Text),
     Column("output", Text),
     Column("reason", Text),
+    Column("awaits", Text),
+    Column("wanted_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
-    UniqueConstraint("run_id", "node", "iteration"),
+    UniqueConstraint("run_id", "node", "iteration", "version_id"),
     *(
         Index(
             f"ix_steps_{state}",
@@ -359,6 +369,12 @@ steps = Table(
             postgresql_where=text(f"state = '{state}'"),
         )
         for state in ("ready", "waiting", "unknown")
+    ),
+    Index(
+        "ix_steps_awaiting",
+        "contact_id",
+        sqlite_where=text("state = 'waiting' AND awaits IS NOT NULL"),
+        postgresql_where=text("state = 'waiting' AND awaits IS NOT NULL"),
     ),
     Index(
         "ix_steps_suspect",
@@ -381,7 +397,8 @@ steps = Table(
     ),
 )
 """The outbox. ``state``: ready, running, waiting, unknown, done, dead, cancelled. The unique partial index is the
-invariant "never two steps of one contact at a time", kept by the database itself."""
+invariant "never two steps of one contact at a time", kept by the database itself. ``awaits`` lists the types of events
+that a wait is for, each between bars; ``wanted_at`` is when the step should have begun, whatever held it back."""
 
 deliveries = Table(
     "deliveries",

@@ -190,7 +190,7 @@ class SqlWorkflows:
             .where(
                 _runs.c.workspace_id == workspace_id,
                 _runs.c.workflow == workflow,
-                _runs.c.state == RunState.RUNNING.value,
+                _runs.c.state.in_((RunState.RUNNING.value, RunState.QUEUED.value)),
             )
             .values(state=RunState.CANCELLED.value, reason=reason, ended_at=now)
         ).rowcount

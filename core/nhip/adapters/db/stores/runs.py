@@ -8,14 +8,14 @@ from sqlalchemy import Connection
 
 from nhip.adapters.db import tables
 from nhip.adapters.db.statements import BulkInsert, BulkUpdate, Statement
-from nhip.domain.runs import ClaimedStep, RunContext, RunRow, StepRow, StepUpdate
+from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingStep, StepRow, StepUpdate
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 _RUN_COLUMNS = RunRow.__struct_fields__
 _STEP_COLUMNS = StepRow.__struct_fields__
 _INSERT_RUNS = BulkInsert(tables.runs, _RUN_COLUMNS)
-_INSERT_STEPS = BulkInsert(tables.steps, _STEP_COLUMNS, conflict=("run_id", "node", "iteration"))
+_INSERT_STEPS = BulkInsert(tables.steps, _STEP_COLUMNS, conflict=("run_id", "node", "iteration", "version_id"))
 _FINISH_RUNS = BulkUpdate(tables.runs, ("state", "reason", "ended_at"))
 _RECORD_STEPS = BulkUpdate(
     tables.steps,
@@ -25,7 +25,7 @@ _RECORD_STEPS = BulkUpdate(
 
 _CLAIMED: Final = (
     "id, workspace_id, run_id, contact_id, version_id, node, path, iteration, kind, epoch, attempt, generation,"
-    " alternative, leases_lost, first_attempt_at"
+    " alternative, leases_lost, first_attempt_at, wanted_at"
 )
 _CLAIM_SET: Final = (
     "UPDATE steps SET state = 'running', epoch = epoch + 1, attempt = attempt + 1, lease_owner = :owner,"
@@ -58,7 +58,9 @@ def _claim_on_postgres(due: str) -> Statement:
 _CLAIM_SQLITE: Final = {False: _claim_on_sqlite(_DUE), True: _claim_on_sqlite(_DUE_SUSPECTS)}
 _CLAIM_POSTGRES: Final = {False: _claim_on_postgres(_DUE), True: _claim_on_postgres(_DUE_SUSPECTS)}
 """By whether suspects are wanted."""
-_LOCK_STEPS = Statement("SELECT id, epoch, state FROM steps WHERE {id in ids} ORDER BY id", lock=True)
+_LOCK_STEPS = Statement(
+    "SELECT id, epoch, state, version_id, node, iteration FROM steps WHERE {id in ids} ORDER BY id", lock=True
+)
 _CONTEXTS = Statement(
     "SELECT r.id, r.workflow, w.state, r.version_id, r.version, r.trigger_id, r.contact_id, r.state, r.started_at,"
     " r.depth, r.event_received_at, r.event_id, r.root_event_id, e.type, e.source, e.source_id, e.subject, e.time_at,"
@@ -68,9 +70,9 @@ _CONTEXTS = Statement(
     " WHERE {r.id in ids} AND +r.workspace_id = :workspace_id"
 )
 _OUTPUTS = Statement(
-    "SELECT s.run_id, s.version_id, s.node, s.outcome, s.output FROM steps s"
-    " WHERE {s.run_id in run_ids} AND +s.workspace_id = :workspace_id AND s.kind <> 'branch'"
-    " AND s.state IN ('done', 'dead', 'unknown') ORDER BY s.node, s.iteration"
+    "SELECT s.run_id, s.path, s.outcome, CASE WHEN s.kind = 'branch' THEN NULL ELSE s.output END FROM steps s"
+    " WHERE {s.run_id in run_ids} AND +s.workspace_id = :workspace_id"
+    " AND s.state IN ('done', 'dead', 'unknown') ORDER BY s.created_at, s.iteration"
 )
 _EXPIRED = Statement(
     f"SELECT {_CLAIMED} FROM steps WHERE state = 'running' AND lease_until < :now ORDER BY lease_until LIMIT :limit"  # noqa: S608
@@ -100,18 +102,30 @@ _CANCEL_STEPS = Statement(
     "UPDATE steps SET state = 'cancelled', reason = :reason, finished_at = :now WHERE workspace_id = :workspace_id"
     " AND run_id = :run_id AND state IN ('ready', 'waiting')"
 )
-_FURTHEST = Statement(
-    "SELECT run_id, MAX(node) FROM steps WHERE workspace_id = :workspace_id AND {run_id in run_ids} GROUP BY run_id"
+_PLACES = Statement(
+    "SELECT run_id, version_id, node, iteration FROM steps WHERE {run_id in run_ids} AND +workspace_id = :workspace_id"
+)
+_AWAITING = Statement(
+    f"SELECT {_CLAIMED}, awaits FROM steps WHERE {{contact_id in contact_ids}} AND state = 'waiting'"  # noqa: S608
+    " AND awaits IS NOT NULL AND +workspace_id = :workspace_id ORDER BY id"
+)
+_OPEN_RUNS = Statement(
+    "SELECT id, workflow, version_id, contact_id, root_event_id, state FROM runs WHERE workspace_id = :workspace_id"
+    " AND {contact_id in contact_ids} AND state IN ('running', 'queued') ORDER BY id"
+)
+_BEGIN = Statement(
+    "UPDATE runs SET state = 'running' WHERE {id in ids} AND +workspace_id = :workspace_id AND state = 'queued'"
 )
 _STATES = Statement("SELECT id, state FROM runs WHERE {id in ids} AND +workspace_id = :workspace_id")
 _LAST_ENTRY = Statement(
-    "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END) FROM runs"
+    "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state IN ('running', 'queued') THEN 1 ELSE 0 END) FROM runs"
     " WHERE workspace_id = :workspace_id AND workflow = :workflow AND {contact_id in contact_ids} GROUP BY contact_id"
 )
 
 
 def _claimed(rows: Sequence[Any]) -> list[ClaimedStep]:
-    return [ClaimedStep(**dict(zip(ClaimedStep.__struct_fields__, row, strict=True))) for row in rows]
+    """``strict`` is not asked for: a row may have more columns."""
+    return [ClaimedStep(**dict(zip(ClaimedStep.__struct_fields__, row, strict=False))) for row in rows]
 
 
 class SqlRuns:
@@ -134,9 +148,20 @@ class SqlRuns:
     def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
         return {row[0]: row[1] for row in _STATES.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))}
 
-    def furthest_nodes(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, int]:
-        rows = _FURTHEST.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
-        return {row[0]: row[1] for row in rows}
+    def places(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, int]]:
+        rows = _PLACES.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[tuple[ClaimedStep, str]]:
+        rows = _AWAITING.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
+        return list(zip(_claimed(rows), (row[-1] for row in rows), strict=True))
+
+    def open_runs(self, workspace_id: int, contact_ids: Sequence[str]) -> list[OpenRun]:
+        rows = _OPEN_RUNS.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
+        return [OpenRun(**dict(zip(OpenRun.__struct_fields__, row, strict=True))) for row in rows]
+
+    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> None:
+        _BEGIN.execute(self._connection, workspace_id=workspace_id, ids=list(run_ids))
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         rows = _LAST_ENTRY.run(
@@ -152,8 +177,11 @@ class SqlRuns:
     def has_suspects(self, now: int) -> bool:
         return bool(_SUSPECTS.run(self._connection, now=now))
 
-    def lock_steps(self, ids: Sequence[str]) -> dict[str, tuple[int, str]]:
-        return {row[0]: (row[1], row[2]) for row in _LOCK_STEPS.run(self._connection, ids=list(ids))}
+    def lock_steps(self, ids: Sequence[str]) -> dict[str, StandingStep]:
+        return {
+            row[0]: StandingStep(epoch=row[1], state=row[2], version_id=row[3], node=row[4], iteration=row[5])
+            for row in _LOCK_STEPS.run(self._connection, ids=list(ids))
+        }
 
     def steps(self, ids: Sequence[str]) -> list[ClaimedStep]:
         return _claimed(_BY_ID.run(self._connection, ids=list(ids)))
@@ -180,9 +208,9 @@ class SqlRuns:
             )  # fmt: skip
         return found
 
-    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, str | None, str | None]]:
+    def outputs(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, str | None, str | None]]:
         rows = _OUTPUTS.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
-        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def expired(self, now: int, limit: int) -> list[ClaimedStep]:
         return _claimed(_EXPIRED.run(self._connection, now=now, limit=limit))

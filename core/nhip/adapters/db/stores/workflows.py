@@ -10,6 +10,7 @@ from nhip.adapters.db.statements import Statement
 from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
 from nhip.domain.messages import Content, MessageClass, Money
 
+_texts = msgspec.json.Decoder(list[str]).decode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _content = msgspec.json.Decoder(Content).decode
 
@@ -21,6 +22,9 @@ _CHANGED = Statement(
 )
 _VERSIONS = Statement(
     "SELECT workflow, id, number, definition FROM workflow_versions WHERE workspace_id = :workspace_id AND {id in ids}"
+)
+_HEARD = Statement(
+    "SELECT DISTINCT listens FROM workflow_versions WHERE workspace_id = :workspace_id AND listens IS NOT NULL"
 )
 _CHANNEL_COLUMNS = (
     "name, id, type, config, rate_per_second, next_free_at, price_amount, price_currency, revision, hook_token"
@@ -72,6 +76,10 @@ class SqlPublished:
                 version = PublishedVersion(workflow=name, id=version_id, number=number, definition=_decode(definition))
             found.append((name, state, version))
         return found
+
+    def heard(self, workspace_id: int) -> set[str]:
+        rows = _HEARD.run(self._connection, workspace_id=workspace_id)
+        return {kind for row in rows for kind in _texts(row[0])}
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:
         return [

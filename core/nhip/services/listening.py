@@ -1,0 +1,121 @@
+"""Runs that listen: an event lets those go on that wait for it, and ends those that it is the end of.
+
+An event that starts a run is neither what that run waits for nor its end.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from nhip.catalog import Catalog
+from nhip.domain.runs import OpenRun, RunState, StepState
+from nhip.domain.times import from_micros
+from nhip.domain.workflow import WaitEvent
+from nhip.engine.advance import leaving_at
+from nhip.engine.conditions import CustomConditions, judge
+from nhip.engine.waits import CAME
+from nhip.ports import Unit
+from nhip.services.entries import Happening
+from nhip.services.matching import Matcher, Versions
+from nhip.services.progress import Progress, StepChange
+from nhip.services.run_facts import load_run_facts
+
+_WAITING = frozenset({StepState.WAITING})
+
+
+class Listening:
+    """The service; its methods run inside units, after the events are stored."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        matcher: Matcher,
+        versions: Versions,
+        customs: CustomConditions,
+        progress: Progress,
+    ) -> None:
+        self._catalog = catalog
+        self._matcher = matcher
+        self._versions = versions
+        self._customs = customs
+        self._progress = progress
+
+    def tell(self, unit: Unit, workspace_id: int, happenings: Sequence[Happening], now: int) -> None:
+        """Tell the runs of the contacts concerned what happened, one event after the other."""
+        heard = self._matcher.heard(workspace_id)
+        if not heard:
+            return
+        for happening in happenings:
+            if happening.type in heard and happening.contact is not None:
+                self._end(unit, workspace_id, happening, now)
+                self._wake(unit, workspace_id, happening, now)
+
+    def end_replaced(self, unit: Unit, workspace_id: int, replaced: Mapping[str, Iterable[str]], now: int) -> None:
+        """End the runs of contacts that begin a workflow anew."""
+        contacts = sorted({contact for mine in replaced.values() for contact in mine})
+        if contacts:
+            runs = [
+                run
+                for run in unit.runs.open_runs(workspace_id, contacts)
+                if run.contact_id in replaced.get(run.workflow, ())
+            ]
+            self._progress.end(unit, workspace_id, runs, RunState.EXITED, "restarted", now, begin_next=False)
+
+    def _end(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> None:
+        assert happening.contact is not None
+        open_runs = [
+            run
+            for run in unit.runs.open_runs(workspace_id, [happening.contact.id])
+            if run.root_event_id != happening.root.id
+        ]
+        compiled = self._versions.get(unit, workspace_id, [run.version_id for run in open_runs])
+        concerned = [
+            run
+            for run in open_runs
+            if run.version_id in compiled and happening.type in compiled[run.version_id].program.leaves_at
+        ]
+        if not concerned:
+            return
+        facts = self._facts(unit, workspace_id, concerned, happening)
+        for run in concerned:
+            program = compiled[run.version_id].program
+            reason = leaving_at(program, happening.type, facts[run.id], from_micros(now), self._customs)
+            if reason is not None:
+                self._progress.end(unit, workspace_id, [run], RunState.EXITED, reason, now)
+
+    def _wake(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> None:
+        assert happening.contact is not None
+        mark = f"|{happening.type}|"
+        steps = [step for step, awaits in unit.runs.awaiting(workspace_id, [happening.contact.id]) if mark in awaits]
+        if not steps:
+            return
+        compiled = self._versions.get(unit, workspace_id, [step.version_id for step in steps])
+        runs = {run.id: run for run in unit.runs.open_runs(workspace_id, [happening.contact.id])}
+        steps = [
+            step
+            for step in steps
+            if step.version_id in compiled
+            and step.run_id in runs
+            and runs[step.run_id].root_event_id != happening.root.id
+        ]
+        waits = {step.id: compiled[step.version_id].program.nodes[step.node].wait for step in steps}
+        choosy = [step for step in steps if getattr(waits[step.id], "where", None) is not None]
+        facts = self._facts(unit, workspace_id, [runs[step.run_id] for step in choosy], happening)
+        changes = []
+        for step in steps:
+            wait = waits[step.id]
+            where = wait.where if isinstance(wait, WaitEvent) else None
+            if where is not None and not judge(where, facts[step.run_id], from_micros(now), "", self._customs).holds:
+                continue
+            output = {"event": happening.id, "type": happening.type, "data": happening.data}
+            changes.append(StepChange(step=step, state=StepState.DONE, outcome=CAME, output=output, due_at=now))
+        if changes:
+            self._progress.record(unit, changes, now, expected=_WAITING)
+
+    def _facts(
+        self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happening: Happening
+    ) -> dict[str, dict[str, Any]]:
+        """Per run, its facts with the event's laid over them."""
+        if not runs:
+            return {}
+        loaded = load_run_facts(unit, self._catalog, self._versions, workspace_id, list({run.id for run in runs}))
+        return {run.id: {**(loaded[run.id].facts if run.id in loaded else {}), **happening.facts} for run in runs}
