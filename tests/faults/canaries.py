@@ -84,7 +84,7 @@ def no_reconciler() -> None:
 @_canary
 def attempt_in_key() -> None:
     """Each attempt brings a key of its own."""
-    from nhip.services import execute
+    from nhip.services import outgoing
 
     attempt: contextvars.ContextVar[int] = contextvars.ContextVar("attempt", default=0)
 
@@ -92,26 +92,26 @@ def attempt_in_key() -> None:
         attempt.set(step.attempt)
         prepare_one(self, step, *rest)
 
-    prepare_one = _replace(execute._Preparation, "prepare_one", numbered)
-    key: Any = _replace(execute, "idempotency_key", lambda *parts: key(*parts[:-1], parts[-1] * 1000 + attempt.get()))
+    prepare_one = _replace(outgoing.Outgoing, "prepare_one", numbered)
+    key: Any = _replace(outgoing, "idempotency_key", lambda *parts: key(*parts[:-1], parts[-1] * 1000 + attempt.get()))
 
 
 @_canary
 def blind_resend() -> None:
     """What may have gone out is sent again, whatever its provider does with a repeated key."""
     from nhip.engine import settle
-    from nhip.services import execute
+    from nhip.services import outgoing
 
-    for part in (settle, execute):
+    for part in (settle, outgoing):
         _replace(part, "is_deduped", lambda *_: True)
 
 
 @_canary
 def blind_reclaim() -> None:
     """A step whose worker died is simply done again, whatever its provider does with a repeated key."""
-    from nhip.services import execute, reconcile
+    from nhip.services import outgoing, reconcile
 
-    for part in (reconcile, execute):
+    for part in (reconcile, outgoing):
         _replace(part, "is_deduped", lambda *_: True)
 
 

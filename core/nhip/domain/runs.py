@@ -1,11 +1,15 @@
 """Runs and their steps."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from nhip.domain.struct import Struct
+
+
+PARKED_UNTIL: Final = 2**62
+"""The due time of a step that a pause holds back: it is freed by the resume, not by the clock."""
 
 
 class RunState(StrEnum):

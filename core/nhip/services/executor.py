@@ -26,7 +26,8 @@ from nhip.engine.decoding import convert
 from nhip.plugin_api import Channel, Facts, HttpClient, RemoteAction
 from nhip.ports import Clock, Doorbell, Renderer, Storage
 from nhip.services.channel_pool import ChannelPool
-from nhip.services.execute import Called, Calling, Claimed, Execution, Sending, Sent
+from nhip.services.claimed import Calling, Claimed, Sending
+from nhip.services.execute import Called, Execution, Sent
 from nhip.services.group_commit import GroupCommit
 from nhip.services.progress import encode_output
 from nhip.services.reconcile import Question, Reconcile

@@ -1,0 +1,110 @@
+"""Prepare claimed steps inside their unit: run the local ones, render messages, store the intent of each call."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
+from nhip.domain.runs import PARKED_UNTIL, ClaimedStep, StepKind, StepState
+from nhip.engine.decoding import convert
+from nhip.engine.program import ProgramNode
+from nhip.plugin_api import LocalAction, MessageRequest
+from nhip.ports import Unit
+from nhip.services.claimed import Calling, Claimed, Parts, bug, expired, untried
+from nhip.services.local_context import UnitLocalContext
+from nhip.services.outgoing import Outgoing
+from nhip.services.progress import NOT_COMPILED, StepChange, encode_output
+from nhip.services.run_facts import RunFacts, load_run_facts
+
+if TYPE_CHECKING:
+    from nhip.domain.events import IncomingEvent
+
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class Preparation:
+    """The work on the claimed steps of one workspace in one unit."""
+
+    def __init__(self, service: Parts, unit: Unit, workspace_id: int, now: int, claimed: Claimed) -> None:
+        self.service = service
+        self.unit = unit
+        self.workspace_id = workspace_id
+        self.now = now
+        self.claimed = claimed
+        self.changes: list[StepChange] = []
+        self.outgoing = Outgoing(service, unit, workspace_id, now, claimed, self.changes)
+        self.paused: dict[str, bool] = {}
+        self.effects: list[IncomingEvent] = []
+
+    def run(self, steps: Sequence[ClaimedStep]) -> None:
+        """Prepare these steps, and record those that are done with it."""
+        service = self.service
+        compiled = service.versions.get(self.unit, self.workspace_id, [step.version_id for step in steps])
+        local = [step.contact_id for step in steps if step.kind == StepKind.LOCAL]
+        if local:
+            # What a local action lays over a contact builds on what is read here.
+            self.unit.customers.lock_contacts(self.workspace_id, local)
+        runs = load_run_facts(
+            self.unit, service.catalog, service.versions, self.workspace_id, [step.run_id for step in steps]
+        )
+        messages: list[tuple[ClaimedStep, ProgramNode, RunFacts, MessageRequest]] = []
+        for step in steps:
+            if step.run_id not in runs or step.version_id not in compiled:
+                reason = "the run's event is gone" if step.run_id not in runs else NOT_COMPILED
+                self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=reason))
+                continue
+            run = runs[step.run_id]
+            version = compiled[step.version_id]
+            node = version.program.nodes[step.node]
+            if run.context.workflow_state == "paused" and self.is_paused(run.context.workflow):
+                self.changes.append(untried(step, self.now, StepState.WAITING, PARKED_UNTIL, "paused"))
+                continue
+            expires_after = node.expires_after or version.definition.settings.expires_after
+            late = expires_after is not None and self.now - step.wanted_at > expires_after // _MICROSECOND
+            match step.kind:
+                case StepKind.LOCAL | StepKind.REMOTE if late:
+                    self.changes.append(expired(step))
+                case StepKind.LOCAL:
+                    self.changes.append(self.do_local(step, node, run))
+                case StepKind.REMOTE:
+                    self.claimed.callings.append(Calling(step=step, node=node, facts=run.facts))
+                case _:
+                    if late:
+                        self.outgoing.late.add(step.id)
+                    request = self.outgoing.request(step, node, run)
+                    if request is not None:
+                        messages.append((step, node, run, request))
+        if messages:
+            self.outgoing.prepare(messages)
+        self.outgoing.store()
+        if self.effects:
+            service.ingest.ingest(self.unit, self.workspace_id, self.effects, self.now)
+        if self.changes:
+            service.progress.record(self.unit, self.changes, self.now)
+
+    def is_paused(self, workflow: str) -> bool:
+        """Whether a workflow is paused still. A resume that comes meanwhile waits, and then finds the parked step."""
+        if workflow not in self.paused:
+            self.paused[workflow] = self.unit.published.lock_workflow(self.workspace_id, workflow) == "paused"
+        return self.paused[workflow]
+
+    # --- local ------------------------------------------------------------------------------------------------------
+
+    def do_local(self, step: ClaimedStep, node: ProgramNode, run: RunFacts) -> StepChange:
+        """Run a local action. What it wants to happen is kept when it succeeds, and forgotten when it raises."""
+        service = self.service
+        action = service.catalog.actions[node.action]()
+        assert isinstance(action, LocalAction)
+        context = UnitLocalContext(self.unit, step, run, self.now, service.intake, service.renderer)
+        try:
+            output = dict(action.run(context, convert(node.config, action.config_type, "config")))
+            encode_output(output)
+        except (ActionFailed, TemplateError, InvalidInput) as error:
+            return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error))
+        except Exception as error:  # a plugin's bug stops its own step, and nobody else's
+            if error is context.interruption:
+                raise
+            return bug(step, node, error)
+        self.effects += context.effects
+        return StepChange(step=step, state=StepState.DONE, outcome="done", output=output)
