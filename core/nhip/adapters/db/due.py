@@ -1,0 +1,39 @@
+"""When something is due next, for whoever moves the clock from one moment with work to the next."""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from nhip.adapters.db.tables import steps
+from nhip.domain.runs import PARKED_UNTIL
+
+Source = Callable[[Connection, int], int | None]
+"""Asks a workspace for the earliest moment, in microseconds, at which one sort of work is due."""
+
+
+def _open_steps(connection: Connection, workspace_id: int) -> int | None:
+    """Steps to be done, waits that end, and the unknown whose patience ends; not what a pause holds back."""
+    due = select(func.min(steps.c.due_at)).where(
+        steps.c.workspace_id == workspace_id,
+        steps.c.state.in_(("ready", "waiting", "unknown")),
+        steps.c.due_at < PARKED_UNTIL,
+    )
+    return connection.execute(due).scalar()
+
+
+def _held_steps(connection: Connection, workspace_id: int) -> int | None:
+    """Steps whose outcome was not recorded: they are free when their lease is over."""
+    over = select(func.min(steps.c.lease_until)).where(steps.c.workspace_id == workspace_id, steps.c.state == "running")
+    until = connection.execute(over).scalar()
+    return None if until is None else until + 1
+
+
+SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps)
+"""Everything that time alone sets off. What else waits for a moment belongs here."""
+
+
+def next_due(connection: Connection, workspace_id: int) -> int | None:
+    """The earliest moment, in microseconds, at which anything of a workspace is due, which may have passed."""
+    moments = [moment for source in SOURCES if (moment := source(connection, workspace_id)) is not None]
+    return min(moments, default=None)
