@@ -1,4 +1,6 @@
-"""``nhip workflows``: definitions as JSON files, checked, brought in and written out over the local database."""
+"""``nhip workflows``: definitions as JSON files, checked, brought in and written out over the local database, and
+scenarios that test them.
+"""
 
 import sys
 from datetime import UTC, datetime
@@ -13,6 +15,7 @@ from nhip.adapters.db import Database
 from nhip.catalog import Catalog
 from nhip.cli.database import over_database
 from nhip.cli.output import as_json, show_json
+from nhip.cli.scenarios import test
 from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.times import to_micros
 from nhip.engine.definition import compile_definition
@@ -28,7 +31,10 @@ _workspace = click.option("--workspace", default=keys.DEFAULT_WORKSPACE, show_de
 
 @click.group()
 def workflows() -> None:
-    """Validate, import and export workflow definitions."""
+    """Validate, test, import and export workflow definitions."""
+
+
+workflows.add_command(test)
 
 
 @workflows.command()
