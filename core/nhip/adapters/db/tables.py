@@ -92,7 +92,15 @@ contacts = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("score_state", Text),
+    Column("score_due_at", BigInteger),
     UniqueConstraint("workspace_id", "external_id"),
+    Index(
+        "ix_contacts_score_due",
+        "score_due_at",
+        postgresql_where=text("score_due_at IS NOT NULL"),
+        sqlite_where=text("score_due_at IS NOT NULL"),
+    ),
     Index(
         "ix_contacts_phone",
         "workspace_id",
@@ -116,7 +124,23 @@ contacts = Table(
     ),
 )
 """``attributes`` holds every field a client sees; the columns beside it repeat those that queries need.
-``revision`` rises with each change: a writer that read an older one starts its unit again."""
+``revision`` rises with each change: a writer that read an older one starts its unit again. ``score`` is as it was when
+it was last looked at; ``score_state`` says what it is made of, ``score_due_at`` when to look again, where it falls."""
+
+score_rules = Table(
+    "score_rules",
+    metadata,
+    _workspace(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("rules", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("recount_after", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id"),
+)
+"""What a workspace's scores are made of. ``recount_after`` is the id of the contact up to which a change of the rules
+has been carried into the scores, and NULL when it has been into all."""
 
 activity = Table(
     "activity",
