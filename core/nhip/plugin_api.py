@@ -159,6 +159,16 @@ class LocalContext(Protocol):
         """Let an event happen to the run's contact, with this run as its cause; answers with its id."""
         ...
 
+    def start_workflow(self, name: str, data: Mapping[str, Any]) -> str:
+        """Let the run's contact enter another workflow, if that one's conditions, re-entry and mode let it; its
+        triggers are not asked. ``data`` is the data of the event that it enters by. Answers with that event's id.
+        """
+        ...
+
+    def stop_workflow(self, name: str) -> int:
+        """End the contact's other runs of a workflow; answers how many there are."""
+        ...
+
 
 class HttpResponse(Struct):
     """An answer over HTTP, read up to the client's size limit."""

@@ -5,8 +5,9 @@ from typing import Final
 
 from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput, Problem
+from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.struct import Struct
-from nhip.domain.workflow import ActionStep
+from nhip.domain.workflow import ActionStep, WaitEvent
 from nhip.engine.definition import Compiled, Reference, compile_definition, references
 from nhip.engine.lint import lint
 from nhip.engine.program import walk
@@ -79,16 +80,61 @@ class _Surroundings:
             "staff": frozenset(self.unit.staff.find(self.workspace_id, names))
             if (names := self.named("staff"))
             else frozenset(),
-            "workflow": frozenset(
-                name for name in self.named("workflow") if self.unit.workflows.find(self.workspace_id, name) is not None
-            ),
+            "workflow": self.workflows("workflow"),
+            "started_workflow": self.workflows("started_workflow"),
         }
         for one in self.references:
             place, field = _split(one)
             if one.kind in known and one.name not in known[one.kind] and self.is_written(place, field):
-                message = f"there is no {one.kind.replace('_', ' ')} {one.name!r}"
-                yield Problem(path=one.path, code=f"unknown_{one.kind}", message=message)
+                kind = one.kind.removeprefix("started_")
+                message = f"there is no {kind.replace('_', ' ')} {one.name!r}"
+                yield Problem(path=one.path, code=f"unknown_{kind}", message=message)
         yield from self.mismatches()
+        yield from self.circles()
+
+    def workflows(self, kind: str) -> frozenset[str]:
+        """Of the workflows that are named so, those that there are; the one in hand is about to be."""
+        own = self.compiled.definition.name
+        return frozenset(
+            name
+            for name in self.named(kind)
+            if name == own or self.unit.workflows.find(self.workspace_id, name) is not None
+        )
+
+    def circles(self) -> Iterator[Problem]:
+        """Workflows that start each other, and so never end."""
+        own = self.compiled.definition.name
+        for one in self.references:
+            if one.kind == "started_workflow":
+                chain = self.way_back(one.name, own)
+                if chain is not None:
+                    message = f"the workflows start each other in a circle: {' → '.join((own, *chain))}"
+                    yield Problem(path=one.path, code="circular_start", message=message)
+
+    def way_back(self, start: str, own: str) -> tuple[str, ...] | None:
+        """The shortest chain of workflows from ``start`` that begins ``own`` again, where there is one."""
+        chains: list[tuple[str, ...]] = [(start,)]
+        seen = {start}
+        for chain in chains:  # grows while it is walked
+            if chain[-1] == own:
+                return chain
+            for name in self.starts_of(chain[-1]):
+                if name not in seen:
+                    seen.add(name)
+                    chains.append((*chain, name))
+        return None
+
+    def starts_of(self, name: str) -> list[str]:
+        """The workflows that a published one starts."""
+        stored = self.unit.workflows.find(self.workspace_id, name)
+        if stored is None or stored.published_version_id is None:
+            return []
+        [version] = self.unit.published.versions(self.workspace_id, [stored.published_version_id])
+        try:
+            compiled = compile_definition(version.definition, self.catalog)
+        except InvalidInput:  # a plugin of it is not installed any more, so it starts nothing
+            return []
+        return [one.name for one in references(compiled.definition, self.catalog) if one.kind == "started_workflow"]
 
     def mismatches(self) -> Iterator[Problem]:
         """Templates that were made for another kind of channel than the one beside them."""
@@ -119,7 +165,9 @@ class _Surroundings:
                     message = f"the template {template.name!r} is {template.message_class}, and goes out as {said}"
                     yield Problem(path=f"{path}.config.message_class", code="other_class", message=message)
         usual = self.usual_types()
-        rare = {kind for entry in self.compiled.entries for kind in entry.event_types} - usual
+        heard = dict(self.heard())
+        types = {kind for entry in self.compiled.entries for kind in entry.event_types}
+        rare = types.union(*heard.values()) - usual
         seen = self.unit.workflows.seen_types(self.workspace_id, sorted(rare))
         for position, use in enumerate(self.compiled.definition.triggers):
             entry = next(entry for entry in self.compiled.entries if entry.trigger_id == use.id)
@@ -128,10 +176,23 @@ class _Surroundings:
                 message = f"no event of the type {', '.join(unseen)} has come in so far"
                 yield Problem(path=f"triggers[{position}]", code="never_seen", message=message)
 
+        for path, kinds in heard.items():
+            for kind in sorted(kinds & rare - seen):
+                yield Problem(path=path, code="never_seen", message=f"no event of the type {kind} has come in so far")
+
+    def heard(self) -> Iterator[tuple[str, frozenset[str]]]:
+        """The places that wait for events, or leave at some, with their types."""
+        for node in self.compiled.program.nodes:
+            if isinstance(node.wait, WaitEvent):
+                yield f"{node.path}.wait.event", frozenset(node.wait.events)
+        for position, one in enumerate(self.compiled.definition.settings.exit_when):
+            if one.events:
+                yield f"settings.exit_when[{position}].event", frozenset(one.events)
+
     def usual_types(self) -> frozenset[str]:
         contact = {f"contact.{verb}" for verb in _CONTACT_EVENTS}
         records = {f"{kind}.{verb}" for kind in self.catalog.record_types for verb in _RECORD_EVENTS}
-        return _OTHER_EVENTS | contact | records
+        return _OTHER_EVENTS | contact | records | frozenset(SCAN_EVENTS.values())
 
 
 def _split(reference: Reference) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from nhip.crashpoints import crashpoint
 from nhip.domain.events import EventReceipt, IncomingEvent
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.services.group_commit import GroupCommit
-from nhip.services.ingest import Ingest, Submission
+from nhip.services.ingest import Ingest, Stored, Submission
 
 if TYPE_CHECKING:
     from nhip.domain.errors import Overloaded
@@ -46,13 +46,13 @@ class Inbox:
         await self._group.drain()
 
     async def _flush(self, submissions: Sequence[Submission]) -> list[list[EventReceipt]]:
-        receipts = await self._storage.transact(self._store, submissions)
+        stored = await self._storage.transact(self._store, submissions)
         crashpoint("ingest.after_commit")
-        if any(receipt.runs for answer in receipts for receipt in answer):
+        if stored.work:
             self._doorbell.ring()
-        return receipts
+        return stored.receipts
 
-    def _store(self, unit: Unit, submissions: Sequence[Submission]) -> list[list[EventReceipt]]:
-        receipts = self._ingest.submit(unit, submissions, self._clock.micros())
+    def _store(self, unit: Unit, submissions: Sequence[Submission]) -> Stored:
+        stored = self._ingest.submit(unit, submissions, self._clock.micros())
         crashpoint("ingest.before_commit")
-        return receipts
+        return stored

@@ -37,6 +37,15 @@ class Submission(msgspec.Struct):
     events: list[IncomingEvent]
 
 
+class Stored(msgspec.Struct):
+    """What became of several requests' events."""
+
+    receipts: list[list[EventReceipt]]
+    """Per request, in order."""
+    work: bool
+    """Whether somebody has something to do now."""
+
+
 class Ingest:
     """The service. One instance per process; its methods run inside units."""
 
@@ -50,18 +59,21 @@ class Ingest:
         self.progress = progress
         self.listening = Listening(catalog, matcher, versions, customs, progress)
 
-    def submit(self, unit: Unit, submissions: Sequence[Submission], now: int) -> list[list[EventReceipt]]:
-        """Store several requests' events in one unit; answers per request, in order."""
+    def submit(self, unit: Unit, submissions: Sequence[Submission], now: int) -> Stored:
+        """Store several requests' events in one unit."""
         receipts: list[list[EventReceipt]] = [[] for _ in submissions]
         workspaces: dict[int, list[int]] = {}
+        work = False
         for position, submission in enumerate(submissions):
             workspaces.setdefault(submission.workspace_id, []).append(position)
         for workspace_id, positions in workspaces.items():
             events = [event for position in positions for event in submissions[position].events]
-            answers = iter(self.ingest(unit, workspace_id, events, now))
+            batch = _Batch(self, unit, workspace_id, now)
+            answers = iter(batch.run(events))
+            work = work or batch.work
             for position in positions:
                 receipts[position] = [next(answers) for _ in submissions[position].events]
-        return receipts
+        return Stored(receipts, work)
 
     def ingest(self, unit: Unit, workspace_id: int, events: Sequence[IncomingEvent], now: int) -> list[EventReceipt]:
         """Store these events of one workspace, and start what they start."""
@@ -84,6 +96,7 @@ class _Batch:
         reads = Reads(activity=read != ["account"] and bool(read), accounts="account" in read)
         self.known = Known(unit, workspace_id, now, service.catalog.record_types, reads)
         self.entries.new_contacts = self.known.new_contacts
+        self.work = False
         self.rows: list[tuple[Any, ...]] = []
         self.happenings: list[Happening] = []
 
@@ -243,4 +256,5 @@ class _Batch:
         listening = self.service.listening
         listening.end_replaced(self.unit, self.workspace_id, self.entries.replaced, self.now)
         self.entries.store()
-        listening.tell(self.unit, self.workspace_id, self.happenings, self.now)
+        heard = listening.tell(self.unit, self.workspace_id, self.happenings, self.now)
+        self.work = heard or bool(self.entries.runs)

@@ -39,15 +39,16 @@ class Listening:
         self._customs = customs
         self._progress = progress
 
-    def tell(self, unit: Unit, workspace_id: int, happenings: Sequence[Happening], now: int) -> None:
-        """Tell the runs of the contacts concerned what happened, one event after the other."""
+    def tell(self, unit: Unit, workspace_id: int, happenings: Sequence[Happening], now: int) -> bool:
+        """Tell the runs of the contacts concerned what happened, one event after the other; whether any heard it."""
         heard = self._matcher.heard(workspace_id)
-        if not heard:
-            return
-        for happening in happenings:
+        found = False
+        for happening in happenings if heard else ():
             if happening.type in heard and happening.contact is not None:
-                self._end(unit, workspace_id, happening, now)
-                self._wake(unit, workspace_id, happening, now)
+                ended = self._end(unit, workspace_id, happening, now)
+                woken = self._wake(unit, workspace_id, happening, now)
+                found = found or ended or woken
+        return found
 
     def end_replaced(self, unit: Unit, workspace_id: int, replaced: Mapping[str, Iterable[str]], now: int) -> None:
         """End the runs of contacts that begin a workflow anew."""
@@ -60,7 +61,7 @@ class Listening:
             ]
             self._progress.end(unit, workspace_id, runs, RunState.EXITED, "restarted", now, begin_next=False)
 
-    def _end(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> None:
+    def _end(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> bool:
         assert happening.contact is not None
         open_runs = [
             run
@@ -74,20 +75,21 @@ class Listening:
             if run.version_id in compiled and happening.type in compiled[run.version_id].program.leaves_at
         ]
         if not concerned:
-            return
+            return False
         facts = self._facts(unit, workspace_id, concerned, happening)
         for run in concerned:
             program = compiled[run.version_id].program
             reason = leaving_at(program, happening.type, facts[run.id], from_micros(now), self._customs)
             if reason is not None:
                 self._progress.end(unit, workspace_id, [run], RunState.EXITED, reason, now)
+        return True
 
-    def _wake(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> None:
+    def _wake(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> bool:
         assert happening.contact is not None
         mark = f"|{happening.type}|"
         steps = [step for step, awaits in unit.runs.awaiting(workspace_id, [happening.contact.id]) if mark in awaits]
         if not steps:
-            return
+            return False
         compiled = self._versions.get(unit, workspace_id, [step.version_id for step in steps])
         runs = {run.id: run for run in unit.runs.open_runs(workspace_id, [happening.contact.id])}
         steps = [
@@ -110,6 +112,7 @@ class Listening:
             changes.append(StepChange(step=step, state=StepState.DONE, outcome=CAME, output=output, due_at=now))
         if changes:
             self._progress.record(unit, changes, now, expected=_WAITING)
+        return bool(changes)
 
     def _facts(
         self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happening: Happening

@@ -4,14 +4,15 @@ the very unit that records its step, together with those of the other local step
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from nhip.domain.customers import Contact
 from nhip.domain.errors import ActionFailed, InvalidInput
 from nhip.domain.events import Cause, IncomingEvent, RecordSnapshot
 from nhip.domain.ids import idempotency_key, new_id
-from nhip.domain.runs import ClaimedStep
+from nhip.domain.runs import ClaimedStep, OpenRun
 from nhip.domain.times import from_micros
+from nhip.engine.reading import ENGINE_ROOTS
 from nhip.engine.snapshots import merge
 from nhip.plugin_api import Facts
 from nhip.ports import Renderer, Unit
@@ -19,6 +20,8 @@ from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
 from nhip.services.run_facts import RunFacts
 
+REQUESTED: Final = "workflow.requested"
+"""The type of the event by which a contact enters a workflow that another one starts."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -38,6 +41,8 @@ class UnitLocalContext:
         self._contacts: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
         self.effects: list[IncomingEvent] = []
+        self.ended: list[OpenRun] = []
+        """The runs that the action wants to be over."""
         self.interruption: Exception | None = None
         """What the storage raised while the action ran: not the action's fault, and not its to handle."""
 
@@ -117,6 +122,24 @@ class UnitLocalContext:
         """Let an event happen to the run's contact; answers with its id."""
         return self._add(event_type=event_type, data=dict(data))
 
+    def start_workflow(self, name: str, data: Mapping[str, Any]) -> str:
+        """Let the run's contact enter another workflow; what this run's event was about goes with it."""
+        about = [
+            RecordSnapshot(type=kind, external_id=found["external_id"], fields={})
+            for kind, found in self._run.context.root_facts.items()
+            if kind not in ENGINE_ROOTS
+        ]
+        said = {"workflow": self._run.context.workflow, **data}
+        return self._add(event_type=REQUESTED, data=said, records=about, enter=name)
+
+    def stop_workflow(self, name: str) -> int:
+        """End the contact's other runs of a workflow; answers how many there are."""
+        step = self._step
+        runs = self._stored(self._unit.runs.open_runs, step.workspace_id, [step.contact_id])
+        mine = [run for run in runs if run.workflow == name and run.id != step.run_id]
+        self.ended += mine
+        return len(mine)
+
     def _contact(self, external_id: str | None) -> Contact:
         holder = self._run.contact
         if external_id is None or (holder is not None and holder.external_id == external_id):
@@ -152,6 +175,7 @@ class UnitLocalContext:
         data: dict[str, Any] | None = None,
         contact: dict[str, Any] | None = None,
         records: Sequence[RecordSnapshot] = (),
+        enter: str | None = None,
     ) -> str:
         holder = self._run.contact
         context = self._run.context
@@ -167,6 +191,7 @@ class UnitLocalContext:
                 data=data or {},
                 contact=contact,
                 records=list(records),
+                enter=enter,
                 cause=Cause(run_id=context.id, root_event_id=context.root_event_id, depth=context.depth + 1),
             )
         )

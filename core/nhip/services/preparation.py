@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
-from nhip.domain.runs import PARKED_UNTIL, ClaimedStep, StepKind, StepState
+from nhip.domain.runs import PARKED_UNTIL, ClaimedStep, OpenRun, RunState, StepKind, StepState
 from nhip.engine.decoding import convert
 from nhip.engine.program import ProgramNode
 from nhip.plugin_api import LocalAction, MessageRequest
@@ -36,6 +36,7 @@ class Preparation:
         self.outgoing = Outgoing(service, unit, workspace_id, now, claimed, self.changes)
         self.paused: dict[str, bool] = {}
         self.effects: list[IncomingEvent] = []
+        self.ended: list[tuple[str, list[OpenRun]]] = []
 
     def run(self, steps: Sequence[ClaimedStep]) -> None:
         """Prepare these steps, and record those that are done with it."""
@@ -80,6 +81,8 @@ class Preparation:
         self.outgoing.store()
         if self.effects:
             service.ingest.ingest(self.unit, self.workspace_id, self.effects, self.now)
+        for reason, runs_over in self.ended:
+            service.progress.end(self.unit, self.workspace_id, runs_over, RunState.EXITED, reason, self.now)
         if self.changes:
             service.progress.record(self.unit, self.changes, self.now)
 
@@ -107,4 +110,6 @@ class Preparation:
                 raise
             return bug(step, node, error)
         self.effects += context.effects
+        if context.ended:
+            self.ended.append((f"stopped by {run.context.workflow}", context.ended))
         return StepChange(step=step, state=StepState.DONE, outcome="done", output=output)
