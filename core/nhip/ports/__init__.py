@@ -11,6 +11,7 @@ from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
+from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.secrets import SecretRows, SecretVault
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
 from nhip.ports.unit import Storage, Unit
@@ -20,6 +21,7 @@ __all__ = [
     "ChannelStore",
     "Clock",
     "CustomerStore",
+    "DateStore",
     "DeliveryStore",
     "DirectoryStore",
     "Doorbell",
@@ -34,6 +36,7 @@ __all__ = [
     "Renderer",
     "RetentionStore",
     "RunStore",
+    "ScanStore",
     "SecretRows",
     "SecretVault",
     "StaffStore",

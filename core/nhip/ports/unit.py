@@ -8,6 +8,7 @@ from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
+from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.secrets import SecretRows
 
 P = ParamSpec("P")
@@ -110,6 +111,16 @@ class Unit(Protocol):
     @property
     def history(self) -> HistoryStore:
         """Runs and deliveries, as people look at them."""
+        ...
+
+    @property
+    def scans(self) -> ScanStore:
+        """What time sets off."""
+        ...
+
+    @property
+    def dates(self) -> DateStore:
+        """The days that date scans look for."""
         ...
 
     @property

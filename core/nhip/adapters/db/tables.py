@@ -153,7 +153,7 @@ activity = Table(
     Column("last_at", BigInteger, nullable=False),
     Column("total", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("contact_id", "kind", "workspace_id"),
-    Index("ix_activity_last", "workspace_id", "kind", "last_at"),
+    Index("ix_activity_last", "workspace_id", "kind", "last_at", "contact_id"),
 )
 """What a contact did, per kind: records created (``order``), visits (``site``), replies (``message``), …"""
 

@@ -9,6 +9,7 @@ from nhip.adapters.db.stores.audit import SqlAudit
 from nhip.adapters.db.stores.authoring import SqlWorkflows
 from nhip.adapters.db.stores.channels import SqlChannels
 from nhip.adapters.db.stores.customers import SqlCustomers
+from nhip.adapters.db.stores.dates import SqlDates
 from nhip.adapters.db.stores.deliveries import SqlDeliveries
 from nhip.adapters.db.stores.directory import SqlDirectory
 from nhip.adapters.db.stores.events import SqlEvents
@@ -18,6 +19,7 @@ from nhip.adapters.db.stores.measures import SqlMeasures
 from nhip.adapters.db.stores.past_events import SqlPastEvents
 from nhip.adapters.db.stores.retention import SqlRetention
 from nhip.adapters.db.stores.runs import SqlRuns
+from nhip.adapters.db.stores.scans import SqlScans
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.staff import SqlStaff
 from nhip.adapters.db.stores.templates import SqlTemplates
@@ -105,6 +107,14 @@ class SqlUnit:
     @cached_property
     def history(self) -> SqlHistory:
         return SqlHistory(self.connection)
+
+    @cached_property
+    def scans(self) -> SqlScans:
+        return SqlScans(self.connection)
+
+    @cached_property
+    def dates(self) -> SqlDates:
+        return SqlDates(self.connection)
 
     @cached_property
     def measures(self) -> SqlMeasures:

@@ -68,8 +68,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner_id", "watch", "workspace_id", name="pk_dates"),
     )
     op.create_index("ix_dates_slot", "dates", ["workspace_id", "watch", "timezone", "slot", "owner_id"])
+    # Who fell silent is found in pages, and many fall silent in the same moment.
+    op.drop_index("ix_activity_last", table_name="activity")
+    op.create_index("ix_activity_last", "activity", ["workspace_id", "kind", "last_at", "contact_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_activity_last", table_name="activity")
+    op.create_index("ix_activity_last", "activity", ["workspace_id", "kind", "last_at"])
     for table in ("dates", "date_zones", "date_watches", "workflow_scans", "scans"):
         op.drop_table(table)
