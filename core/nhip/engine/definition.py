@@ -17,6 +17,7 @@ from nhip.engine.program import END, Program, compile_steps, walk
 from nhip.engine.reading import Reading, is_id
 from nhip.engine.reading_settings import read_settings
 from nhip.engine.reading_steps import read_steps
+from nhip.engine.schedule import scan_problems
 
 NAME: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,99}\Z")
 _FIELDS: Final = frozenset({"name", "title", "triggers", "conditions", "settings", "steps"})
@@ -148,6 +149,11 @@ def _lowered(
         return None
     condition, types = lowered.condition, lowered.event_types
     if lowered.scans:
+        faults = dict.fromkeys(fault for scan in lowered.scans for fault in scan_problems(scan))
+        for fault in faults:
+            reading.fault(f"{path}.config.{fault.path}", fault.code, fault.message)
+        if faults:
+            return None
         asked = test("event.data.scan", "in", [scan_key(scan) for scan in lowered.scans])
         condition = all_of(asked, condition)
         types = (*types, *dict.fromkeys(SCAN_EVENTS[type(scan)] for scan in lowered.scans))

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nhip.domain.customers import ActivityCount, Contact, Record
+from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.times import format_micros
 
 Attributes = dict[str, Any]
-_NOT_DONE_BY_CONTACT = frozenset({"message.delivered", "message.failed"})
+_NOT_DONE_BY_CONTACT = frozenset({"message.delivered", "message.failed", *SCAN_EVENTS.values()})
 
 
 def merge(current: Mapping[str, Any], snapshot: Mapping[str, Any]) -> tuple[Attributes, Attributes]:
