@@ -162,7 +162,8 @@ async def test_runs_end_on_the_version_they_entered_and_the_publish_says_where_t
     started = await ready.send(order(1))
     await ready.put("/v1/workflows/thanks", WORKFLOW, 200)
     third = await ready.post("/v1/workflows/thanks/publish")
-    assert (third["version"], third["running"]) == (3, [{"version": 2, "step": "pause", "runs": 1}])
+    stands = {"version": 2, "step": "pause", "runs": 1, "fate": "finish", "to": None}
+    assert (third["version"], third["running"]) == (3, [stands])
     assert (await ready.get(f"/v1/runs/{started['events'][0]['runs'][0]}"))["version"] == 2
 
 

@@ -27,13 +27,15 @@ LAWS: Final[dict[str, str]] = {
     "one run per workflow and incoming event": """
         SELECT workflow, root_event_id FROM runs GROUP BY workspace_id, workflow, root_event_id HAVING COUNT(*) > 1""",
     "one step per place of a run": """
-        SELECT run_id, node, iteration FROM steps GROUP BY run_id, node, iteration HAVING COUNT(*) > 1""",
+        SELECT run_id, node, iteration, version_id FROM steps
+        GROUP BY run_id, node, iteration, version_id HAVING COUNT(*) > 1""",
     "never two steps of one contact at a time": """
         SELECT contact_id FROM steps WHERE state = 'running' GROUP BY contact_id HAVING COUNT(*) > 1""",
-    "a step belongs to its run's workspace, contact and version": """
+    "a step belongs to its run's workspace and contact, and one that is not over to its version": """
         SELECT s.id FROM steps s LEFT JOIN runs r ON r.id = s.run_id
         WHERE r.id IS NULL OR r.workspace_id <> s.workspace_id OR r.contact_id <> s.contact_id
-        OR r.version_id <> s.version_id""",
+        OR (r.version_id <> s.version_id
+            AND (r.moved_from IS NULL OR s.state NOT IN ('done', 'dead', 'cancelled')))""",
     "a delivery belongs to its step's workspace, run and contact": """
         SELECT d.id FROM deliveries d JOIN steps s ON s.id = d.step_id
         WHERE d.workspace_id <> s.workspace_id OR d.run_id <> s.run_id OR d.contact_id <> s.contact_id""",
@@ -60,7 +62,7 @@ LAWS: Final[dict[str, str]] = {
         AND NOT EXISTS (SELECT 1 FROM steps s WHERE s.run_id = r.id AND s.generation > 0)
         AND COALESCE(r.reason, '') NOT LIKE '%cannot be compiled%'""",
     "what is over has a time at which it ended": """
-        SELECT id FROM runs WHERE (state = 'running') <> (ended_at IS NULL) UNION ALL
+        SELECT id FROM runs WHERE (state IN ('running', 'queued')) <> (ended_at IS NULL) UNION ALL
         SELECT id FROM steps WHERE (state IN ('done', 'dead', 'cancelled')) <> (finished_at IS NOT NULL)""",
     "nothing is silent: a step that is dead, unknown or cancelled has a reason": """
         SELECT id, state FROM steps WHERE state IN ('dead', 'unknown', 'cancelled') AND reason IS NULL""",
@@ -73,7 +75,9 @@ LAWS: Final[dict[str, str]] = {
         SELECT step_id, generation FROM deliveries GROUP BY step_id, generation HAVING COUNT(*) > 1""",
     "a message that is done has a delivery": """
         SELECT s.id FROM steps s WHERE s.kind = 'message' AND s.state = 'done'
-        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.step_id = s.id AND d.generation = s.generation)""",
+        AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.step_id = s.id AND d.generation = s.generation)
+        AND NOT EXISTS (SELECT 1 FROM runs r JOIN steps o ON o.run_id = r.id JOIN deliveries d ON d.step_id = o.id
+            WHERE r.id = s.run_id AND r.moved_from IS NOT NULL AND o.path = s.path)""",
     "an unknown step has an unknown delivery": """
         SELECT s.id, d.state FROM steps s JOIN deliveries d ON d.step_id = s.id AND d.generation = s.generation
         WHERE s.state = 'unknown' AND d.state <> 'unknown'""",

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from nhip.adapters.db.unit import SqlUnit
 from nhip.bootstrap import Engine
 from nhip.catalog import Catalog
-from nhip.domain.authored import ChannelDraft, TemplateDraft
+from nhip.domain.authored import ChannelDraft, PublishPlan, TemplateDraft
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.events import EventReceipt
 from nhip.domain.messages import InboundRequest, Receipt, ReceiptStatus
@@ -27,7 +27,7 @@ from nhip.services.channel_accounts import ChannelAccounts
 from nhip.services.hooks import Hooks
 from nhip.services.intake import CloudEvent
 from nhip.services.templates import Templates
-from nhip.services.workflows import Workflows
+from nhip.services.workflows import Published, Workflows
 from nhip.settings import load
 from tests.support import scripted_actions, scripted_channels
 from tests.support.clocks import StandingClock
@@ -88,7 +88,14 @@ class World:
 
         await self.engine.database.transact(save)
 
-    async def workflow(self, name: str, *steps: Mapping[str, Any], on: Any = "shop.opened", **rest: Any) -> None:
+    async def workflow(
+        self,
+        name: str,
+        *steps: Mapping[str, Any],
+        on: Any = "shop.opened",
+        plan: PublishPlan | None = None,
+        **rest: Any,
+    ) -> Published:
         """Save and publish a workflow. `on` is an event type, a trigger, or a list of triggers."""
         triggers = on if isinstance(on, list) else [on]
         definition = {
@@ -101,15 +108,17 @@ class World:
             **rest,
         }
 
-        def save(unit: Unit) -> None:
+        def save(unit: Unit) -> Published:
             now = self.clock.micros()
             if unit.workflows.find(self.workspace_id, name) is None:
                 self.workflows.create(unit, self.workspace_id, definition, "tester", now)
             else:
                 self.workflows.save(unit, self.workspace_id, name, definition, if_match=None, actor="tester", now=now)
-            self.workflows.publish(unit, self.workspace_id, name, if_match=None, actor="tester", now=now)
+            return self.workflows.publish(
+                unit, self.workspace_id, name, if_match=None, actor="tester", now=now, plan=plan
+            )
 
-        await self.engine.database.transact(save)
+        return await self.engine.database.transact(save)
 
     async def pause(self, name: str) -> None:
         await self._workflow_verb(self.workflows.pause, name)

@@ -19,6 +19,7 @@ from nhip_admin_api.revised import IfMatch, tagged
 from nhip_admin_api.schemas.workflows import (
     DryRunRequest,
     PublishAnswer,
+    PublishRequest,
     StateAnswer,
     Validation,
     Version,
@@ -140,7 +141,8 @@ class WorkflowsController(Controller):
     ) -> Validation:
         """Everything that would stop a publish, and what looks like a mistake. Nothing is stored."""
         checked = await engine.database.read(workflows.check, principal.workspace_id, name, data)
-        return Validation.of(checked)
+        standing = await engine.database.read(workflows.standing, principal.workspace_id, name)
+        return Validation.of(checked, standing)
 
     @post("/{name:str}/dry-run", guards=[requires("workflows:read")], status_code=200, summary="Dry run")
     async def try_workflow(
@@ -183,10 +185,14 @@ class WorkflowsController(Controller):
         principal: ThePrincipal,
         workflows: TheWorkflows,
         name: FromPath[str],
+        data: Annotated[
+            PublishRequest | None, Body(description="Without one, runs end where they are")
+        ] = None,
         if_match: IfMatch = None,
     ) -> PublishAnswer:
         """The draft becomes an immutable version that starts runs from the next event on. Runs under way end on the
-        version that they entered; `running` says on which steps they stand.
+        version that they entered, or as the `plan` says; `running` says on which steps they stood and what became of
+        them.
         """
         published = await engine.database.transact(
             workflows.publish,
@@ -195,11 +201,10 @@ class WorkflowsController(Controller):
             if_match=if_match,
             actor=principal.key_id,
             now=engine.clock.micros(),
+            plan=data.plan if data is not None else None,
         )
         engine.doorbell.ring()
-        number = published.version.number
-        left = await engine.database.read(workflows.left_behind, principal.workspace_id, name, number)
-        return PublishAnswer.of(published, left)
+        return PublishAnswer.of(published)
 
     @get("/{name:str}/versions", guards=[requires("workflows:read")], summary="List versions, the newest first")
     async def list_versions(

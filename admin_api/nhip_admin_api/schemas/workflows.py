@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
+from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Problem
 from nhip.services.definition_checks import Checked
 from nhip.services.workflows import Archived, Published
@@ -53,6 +53,25 @@ def workflow_view(stored: StoredWorkflow, published: StoredVersion | None) -> di
     }
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs of a version stand on one of its steps, and what becomes of them."""
+
+    version: int
+    step: str
+    """Empty for runs that are queued, and stand on none yet."""
+    runs: int
+    fate: Fate
+    to: str | None
+    """The step of the new version that they stand on now, for those that move."""
+
+    @classmethod
+    def of(cls, standing: StandingRuns) -> Self:
+        """Show what was counted."""
+        return cls(
+            version=standing.version, step=standing.step, runs=standing.runs, fate=standing.fate, to=standing.to or None
+        )
+
+
 class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """What would stop a publish, and what looks like a mistake."""
 
@@ -60,23 +79,25 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
 
+    running: list[Standing]
+    """The runs under way: those whose version is replaced by a publish, which takes a plan for them."""
+
     @classmethod
-    def of(cls, checked: Checked) -> Self:
+    def of(cls, checked: Checked, standing: Sequence[StandingRuns]) -> Self:
         """Show what was found."""
-        return cls(valid=not checked.problems, problems=checked.problems, warnings=checked.warnings)
+        return cls(
+            valid=not checked.problems,
+            problems=checked.problems,
+            warnings=checked.warnings,
+            running=[Standing.of(one) for one in standing],
+        )
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How many runs of an older version stand on one of its steps; they end on that version."""
+class PublishRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a draft is published."""
 
-    version: int
-    step: str
-    runs: int
-
-    @classmethod
-    def of(cls, standing: StandingRuns) -> Self:
-        """Show what was counted."""
-        return cls(version=standing.version, step=standing.step, runs=standing.runs)
+    plan: PublishPlan = msgspec.field(default_factory=PublishPlan)
+    """What becomes of the runs of older versions."""
 
 
 class PublishAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +113,7 @@ class PublishAnswer(msgspec.Struct, frozen=True, kw_only=True):
     running: list[Standing]
 
     @classmethod
-    def of(cls, published: Published, left_behind: Sequence[StandingRuns]) -> Self:
+    def of(cls, published: Published) -> Self:
         """Show what was done."""
         return cls(
             name=published.workflow.name,
@@ -101,7 +122,7 @@ class PublishAnswer(msgspec.Struct, frozen=True, kw_only=True):
             created=published.created,
             published_at=moment(published.version.published_at),
             warnings=published.warnings,
-            running=[Standing.of(one) for one in left_behind],
+            running=[Standing.of(one) for one in published.standing],
         )
 
 

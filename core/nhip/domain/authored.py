@@ -1,5 +1,6 @@
 """What admins write, as it is stored and as they may say it: channel accounts, templates, workflows and versions."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -73,12 +74,37 @@ class StoredVersion(msgspec.Struct, kw_only=True):
     """The types of events that its runs wait for and that end them, as a JSON list, where there are any."""
 
 
+class Fate(StrEnum):
+    """What becomes of a run when another version is published."""
+
+    FINISH = "finish"
+    """It ends on the version that it entered."""
+    MOVE = "move"
+    """It goes on in the new version, at a step of its own."""
+    EXIT = "exit"
+    """It is over."""
+
+
 class StandingRuns(msgspec.Struct, kw_only=True):
-    """How many runs of one version stand on one step."""
+    """How many runs of one version stand on one step, and what becomes of them."""
 
     version: int
     step: str
+    """Empty for runs that are queued and stand on none yet."""
     runs: int
+    fate: Fate = Fate.FINISH
+    to: str | None = None
+    """For those that move: the step of the new version that they stand on then."""
+
+
+class PublishPlan(Struct):
+    """What shall become of the runs of older versions."""
+
+    runs: Fate = Fate.FINISH
+    map: dict[str, str] = msgspec.field(default_factory=dict)
+    """For ``move``: the steps that have another id in the new version, old to new."""
+    otherwise: Fate = Fate.FINISH
+    """For ``move``: what becomes of runs on steps that the new version does not have; ``finish`` or ``exit``."""
 
 
 # --- what admins may say ----------------------------------------------------------------------------------------------

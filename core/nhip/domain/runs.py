@@ -7,7 +7,6 @@ import msgspec
 
 from nhip.domain.struct import Struct
 
-
 PARKED_UNTIL: Final = 2**62
 """The due time of a step that a pause holds back: it is freed by the resume, not by the clock."""
 
@@ -176,3 +175,5 @@ class RunContext(Struct):
     event_time_at: int
     event_data: dict[str, Any]
     root_facts: dict[str, Any]
+    moved_from: int | None = None
+    """The version from which an admin moved it last."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nhip.domain.authored import StandingRuns, StoredChannel, StoredTemplate, StoredVersion, StoredWorkflow
+from nhip.engine.program import ProgramNode
 
 
 class ChannelStore(Protocol):
@@ -111,6 +112,27 @@ class WorkflowStore(Protocol):
 
     def standing(self, workspace_id: int, workflow: str) -> Sequence[StandingRuns]:
         """On which steps of which versions runs stand."""
+        ...
+
+    def move_standing(
+        self,
+        workspace_id: int,
+        workflow: str,
+        old: StoredVersion,
+        step: str,
+        new: StoredVersion,
+        node: ProgramNode | None,
+        awaits: str | None,
+    ) -> int:
+        """Let the runs that stand on a step of one version stand on a node of another one; without a node, those that
+        are queued. Answers how many runs that were.
+        """
+        ...
+
+    def end_standing(self, workspace_id: int, workflow: str, version_id: str, step: str, reason: str, now: int) -> int:
+        """End the runs that stand on a step of a version, or that are queued where no step is named; answers how
+        many.
+        """
         ...
 
     def versions_in_use(self, workspace_id: int) -> Sequence[str]:

@@ -78,6 +78,12 @@ def expired(step: ClaimedStep, output: Any = None) -> StepChange:
     return StepChange(step=step, state=StepState.DONE, outcome=EXPIRED, output=output, reason=EXPIRED)
 
 
+def done_before(step: ClaimedStep, delivery: Delivery) -> StepChange:
+    """How an earlier message of the same key ended is how this step ends."""
+    output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
+    return StepChange(step=step, state=StepState.DONE, outcome=delivery.state, output=output, reason=delivery.reason)
+
+
 def fall_back(step: ClaimedStep, reason: str | None) -> StepChange:
     """The next alternative, as a new generation: only after a definite no, so the new key cannot repeat a message."""
     return StepChange(

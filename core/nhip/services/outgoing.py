@@ -19,7 +19,7 @@ from nhip.engine.program import ProgramNode
 from nhip.engine.settle import is_deduped
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Unit
-from nhip.services.claimed import EXPIRED, Claimed, Parts, Sending, bug, expired, fall_back, untried
+from nhip.services.claimed import EXPIRED, Claimed, Parts, Sending, bug, done_before, expired, fall_back, untried
 from nhip.services.progress import StepChange, plain
 from nhip.services.run_facts import RunFacts
 
@@ -54,6 +54,10 @@ class Outgoing:
         self.late: set[str] = set()
         """The steps that came too late for a first attempt."""
 
+    def key(self, step: ClaimedStep) -> str:
+        """The key of the message of a step's generation."""
+        return idempotency_key(self.workspace_id, step.run_id, step.path, step.iteration, step.generation)
+
     def store(self) -> None:
         """Write the intents."""
         self.unit.deliveries.insert(self.new)
@@ -82,6 +86,11 @@ class Outgoing:
         again = [step.id for step, *_ in messages if step.epoch > 1]
         if again:
             earlier = {one.idempotency_key: one for one in self.unit.deliveries.of_steps(again, lock=True)}
+        for step, _, run, request in messages:
+            # Only a run that an admin moved may come to a step of an id that it has done already.
+            if run.context.moved_from is not None:
+                found = self.unit.deliveries.by_keys(self.workspace_id, request.channel, [self.key(step)])
+                earlier |= {one.idempotency_key: one for one in found}
         for step, node, run, request in messages:
             account, template = channels.get(request.channel), templates.get(request.template)
             left = len(node.fallback) - step.alternative
@@ -111,9 +120,12 @@ class Outgoing:
             reason = f"no channel plugin of the kind {account.type!r}"
             self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=reason))
             return
-        key = idempotency_key(self.workspace_id, step.run_id, step.path, step.iteration, step.generation)
+        key = self.key(step)
         facts = {**run.facts, "data": request.data} if request.data else run.facts
         before = earlier.get(key)
+        if before is not None and before.step_id != step.id:
+            self.changes.append(done_before(step, before))
+            return
         if before is not None:
             self.send_again(step, before, request, account, left)
             return
@@ -153,12 +165,7 @@ class Outgoing:
         A receipt may have said meanwhile what became of an earlier attempt: then that is how it ended.
         """
         if delivery.state not in OPEN:
-            output = {"delivery": delivery.id, "channel": delivery.channel, "state": delivery.state}
-            self.changes.append(
-                StepChange(
-                    step=step, state=StepState.DONE, outcome=delivery.state, output=output, reason=delivery.reason
-                )
-            )
+            self.changes.append(done_before(step, delivery))
             return
         doubt = delivery.maybe_sent_at
         if step.id in self.late and doubt is None:

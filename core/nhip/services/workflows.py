@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from nhip.catalog import Catalog
-from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
+from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Conflict, InvalidInput, NotFound, Problem, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.struct import Struct
@@ -14,7 +14,9 @@ from nhip.domain.workflow import WorkflowState
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.ports import Unit
 from nhip.services.definition_checks import Checked, check_definition
+from nhip.services.matching import Versions
 from nhip.services.revisions import check_match
+from nhip.services.version_plans import VersionPlans
 
 READ_ONLY: Final = frozenset(
     {"state", "revision", "published_version", "has_unpublished_changes", "created_at", "updated_at", "warnings"}
@@ -33,6 +35,8 @@ class Published(Struct):
     created: bool
     """False where the draft was published already."""
     warnings: tuple[Problem, ...]
+    standing: tuple[StandingRuns, ...] = ()
+    """The runs that stood on other versions, and what became of them."""
 
 
 class Archived(Struct):
@@ -47,6 +51,7 @@ class Workflows:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._plans = VersionPlans(Versions(catalog))
 
     # --- drafts ------------------------------------------------------------------------------------------------------
 
@@ -200,14 +205,25 @@ class Workflows:
     # --- versions ----------------------------------------------------------------------------------------------------
 
     def publish(
-        self, unit: Unit, workspace_id: int, name: str, *, if_match: str | None, actor: str, now: int
+        self,
+        unit: Unit,
+        workspace_id: int,
+        name: str,
+        *,
+        if_match: str | None,
+        actor: str,
+        now: int,
+        plan: PublishPlan | None = None,
     ) -> Published:
         """Let the draft start runs from the next event on. A paused or archived workflow becomes active by it.
+
+        ``plan`` says what becomes of the runs of other versions; without one, they end where they are.
 
         Raises:
             NotFound: there is no such workflow.
             StaleRevision: ``if_match`` does not hold.
-            InvalidInput: something that the draft names does not exist (``steps[2].config.template``).
+            InvalidInput: something that the draft names does not exist (``steps[2].config.template``), or the plan
+                does not fit (``plan.map.thank``).
         """
         stored = self.find(unit, workspace_id, name, lock=True)
         check_match(stored, if_match)
@@ -231,12 +247,19 @@ class Workflows:
             stored.published_version, stored.published_version_id = version.number, version.id
         if created or stored.state != WorkflowState.ACTIVE:
             self._enter(unit, stored, WorkflowState.ACTIVE, actor, "workflow.publish", now)
-        return Published(workflow=stored, version=version, created=created, warnings=checked.warnings)
+        assert checked.compiled is not None
+        plan = plan or PublishPlan()
+        standing = self._plans.carry_out(unit, version, checked.compiled, plan, now)
+        if plan.runs is not Fate.FINISH:
+            fates = {str(fate): sum(one.runs for one in standing if one.fate is fate) for fate in Fate}
+            unit.audit.write(workspace_id, actor, "workflow.move_runs", name, now, {"to": version.number, **fates})
+        return Published(
+            workflow=stored, version=version, created=created, warnings=checked.warnings, standing=tuple(standing)
+        )
 
-    def left_behind(self, unit: Unit, workspace_id: int, name: str, number: int) -> list[StandingRuns]:
-        """The runs that end on other versions than this one, by the step they stand on."""
-        standing = unit.workflows.standing(workspace_id, name)
-        return [one for one in standing if one.version != number]
+    def standing(self, unit: Unit, workspace_id: int, name: str) -> Sequence[StandingRuns]:
+        """The runs under way, by the version and the step that they stand on."""
+        return unit.workflows.standing(workspace_id, name)
 
     def published(self, unit: Unit, stored: StoredWorkflow) -> StoredVersion | None:
         """The version that is published, if any is."""

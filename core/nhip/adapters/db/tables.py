@@ -332,11 +332,13 @@ runs = Table(
     Column("event_received_at", BigInteger, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    Column("moved_from", Integer),
     UniqueConstraint("workspace_id", "root_event_id", "workflow"),
     Index("ix_runs_contact", "workspace_id", "contact_id", "id"),
     Index("ix_runs_workflow", "workspace_id", "workflow", "id"),
 )
-"""``state``: queued, running, completed, exited, failed, cancelled. One run per workflow and incoming event."""
+"""``state``: queued, running, completed, exited, failed, cancelled. One run per workflow and incoming event.
+``moved_from`` is the version from which an admin moved it last."""
 
 refusals = Table(
     "refusals",

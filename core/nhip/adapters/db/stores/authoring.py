@@ -4,13 +4,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, literal, select, union, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    union,
+    union_all,
+    update,
+)
 
 from nhip.adapters.db import tables
 from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState
 from nhip.domain.runs import RunState, StepState
+from nhip.engine.program import ProgramNode
 
 _workflows, _versions, _activations = tables.workflows, tables.workflow_versions, tables.workflow_activations
 _steps, _runs, _workspaces = tables.steps, tables.runs, tables.workspaces
@@ -145,7 +159,92 @@ class SqlWorkflows:
             .group_by(_versions.c.number, held.c.path)
             .order_by(_versions.c.number, held.c.path)
         )
-        return [StandingRuns(version=row[0], step=row[1], runs=row[2]) for row in rows]
+        queued = self._connection.execute(
+            select(_runs.c.version, func.count())
+            .where(
+                _runs.c.workspace_id == workspace_id,
+                _runs.c.workflow == workflow,
+                _runs.c.state == RunState.QUEUED.value,
+            )
+            .group_by(_runs.c.version)
+        )
+        return [
+            *(StandingRuns(version=row[0], step=row[1], runs=row[2]) for row in rows),
+            *(StandingRuns(version=row[0], step="", runs=row[1]) for row in queued),
+        ]
+
+    def move_standing(
+        self,
+        workspace_id: int,
+        workflow: str,
+        old: StoredVersion,
+        step: str,
+        new: StoredVersion,
+        node: ProgramNode | None,
+        awaits: str | None,
+    ) -> int:
+        mine = (_runs.c.workspace_id == workspace_id, _runs.c.workflow == workflow, _runs.c.version_id == old.id)
+        moved = {"version_id": new.id, "version": new.number, "moved_from": old.number}
+        if node is None:
+            queued = update(_runs).where(*mine, _runs.c.state == RunState.QUEUED.value)
+            return self._connection.execute(queued.values(**moved)).rowcount
+        for state in _OPEN:
+            self._connection.execute(
+                update(_steps)
+                .where(*self._standing_on(workspace_id, old.id, step, state))
+                .values(version_id=new.id, node=node.number, path=node.id, awaits=awaits)
+            )
+        standing = self._runs_on(workspace_id, new.id, node.id)
+        found = update(_runs).where(*mine, _runs.c.state == RunState.RUNNING.value, _runs.c.id.in_(standing))
+        return self._connection.execute(found.values(**moved)).rowcount
+
+    def end_standing(self, workspace_id: int, workflow: str, version_id: str, step: str, reason: str, now: int) -> int:
+        mine = (_runs.c.workspace_id == workspace_id, _runs.c.workflow == workflow, _runs.c.version_id == version_id)
+        over = {"state": RunState.EXITED.value, "reason": reason, "ended_at": now}
+        if not step:
+            queued = update(_runs).where(*mine, _runs.c.state == RunState.QUEUED.value)
+            return self._connection.execute(queued.values(**over)).rowcount
+        standing = self._runs_on(workspace_id, version_id, step)
+        ended = self._connection.execute(
+            update(_runs).where(*mine, _runs.c.state == RunState.RUNNING.value, _runs.c.id.in_(standing)).values(**over)
+        ).rowcount
+        deliveries = tables.deliveries
+        self._connection.execute(
+            update(deliveries)
+            .where(
+                deliveries.c.workspace_id == workspace_id,
+                deliveries.c.workflow == workflow,
+                deliveries.c.state.in_((DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value)),
+                deliveries.c.run_id.in_(standing),
+            )
+            .values(state=DeliveryState.SUPPRESSED.value, reason=reason, updated_at=now)
+        )
+        for state in (StepState.READY, StepState.WAITING):
+            self._connection.execute(
+                update(_steps)
+                .where(*self._standing_on(workspace_id, version_id, step, state))
+                .values(state=StepState.CANCELLED.value, reason=reason, finished_at=now)
+            )
+        return ended
+
+    def _standing_on(
+        self, workspace_id: int, version_id: str, step: str, state: StepState
+    ) -> tuple[ColumnElement[bool], ...]:
+        """Open steps of one place; the state is literal, so that they are found through its partial index."""
+        return (
+            _steps.c.workspace_id == workspace_id,
+            _steps.c.state == literal(state.value, literal_execute=True),
+            _steps.c.version_id == version_id,
+            _steps.c.path == step,
+        )
+
+    def _runs_on(self, workspace_id: int, version_id: str, step: str) -> CompoundSelect[str]:
+        return union_all(
+            *(
+                select(_steps.c.run_id).where(*self._standing_on(workspace_id, version_id, step, state))
+                for state in _OPEN
+            )
+        )
 
     def versions_in_use(self, workspace_id: int) -> Sequence[str]:
         published = select(_workflows.c.published_version_id).where(

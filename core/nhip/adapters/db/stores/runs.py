@@ -64,7 +64,7 @@ _LOCK_STEPS = Statement(
 _CONTEXTS = Statement(
     "SELECT r.id, r.workflow, w.state, r.version_id, r.version, r.trigger_id, r.contact_id, r.state, r.started_at,"
     " r.depth, r.event_received_at, r.event_id, r.root_event_id, e.type, e.source, e.source_id, e.subject, e.time_at,"
-    " e.data, o.facts"
+    " e.data, o.facts, r.moved_from"
     " FROM runs r JOIN events e ON e.id = r.event_id JOIN events o ON o.id = r.root_event_id"
     " LEFT JOIN workflows w ON w.workspace_id = r.workspace_id AND w.name = r.workflow"
     " WHERE {r.id in ids} AND +r.workspace_id = :workspace_id"
@@ -205,6 +205,7 @@ class SqlRuns:
                 event_received_at=row[10], event_id=row[11], root_event_id=row[12], event_type=row[13],
                 event_source=row[14], event_source_id=row[15], event_subject=row[16], event_time_at=row[17],
                 event_data=_decode(row[18]), root_facts=_decode(row[19]) if row[19] else {},
+                moved_from=row[20],
             )  # fmt: skip
         return found
 

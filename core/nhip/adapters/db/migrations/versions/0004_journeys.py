@@ -11,6 +11,7 @@ _LISTENING = "listens IS NOT NULL"
 
 
 def upgrade() -> None:
+    op.add_column("runs", sa.Column("moved_from", sa.Integer(), nullable=True))
     op.add_column("workflow_versions", sa.Column("listens", sa.Text(), nullable=True))
     op.create_index(
         "ix_workflow_versions_listening", "workflow_versions", ["workspace_id"],
@@ -41,3 +42,4 @@ def downgrade() -> None:
         steps.drop_column("awaits")
     op.drop_index("ix_workflow_versions_listening", table_name="workflow_versions")
     op.drop_column("workflow_versions", "listens")
+    op.drop_column("runs", "moved_from")
