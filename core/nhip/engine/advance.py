@@ -67,16 +67,17 @@ def advance(
     facts: Mapping[str, Any],
     now: datetime,
     customs: CustomConditions,
-    who: str = "",
+    workflow: str = "",
 ) -> Advance:
     """Go on from ``position`` (``None`` at the start of a run) until something has to be done or waited for.
 
-    ``who`` names the contact within its workflow: the same always goes the same way at a split. It always ends: every
-    step leads to a later pair of node and iteration (:meth:`Program.place`), and every loop is bounded.
+    ``workflow`` is its name: with the contact's external id it decides the way at a split. It always ends: every step
+    leads to a later pair of node and iteration (:meth:`Program.place`), and every loop is bounded.
     """
     left = leaving(program, facts, now, customs)
     if left is not None:
         return Advance(passed=(), then=Finish(state="exited", reason=left))
+    who = f"{workflow}\x1f{(facts.get('contact') or {}).get('external_id', '')}"
     number, iteration = (END, 0) if position is None else (position.node, position.iteration)
     following = program.entry if position is None else program.nodes[number].next
     passed: list[Passed] = []

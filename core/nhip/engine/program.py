@@ -167,13 +167,13 @@ class Program(Struct):
             seen.add(one)
             node = self.nodes[one]
             match node.kind:
-                case NodeKind.BRANCH:
+                case NodeKind.BRANCH | NodeKind.SPLIT:
                     return True
                 case NodeKind.WAIT if isinstance(node.wait, WaitUntil | WaitWindow):
                     return True
                 case NodeKind.REPEAT if node.condition is not None:
                     return True
-                case NodeKind.SPLIT | NodeKind.REPEAT:
+                case NodeKind.REPEAT:
                     open_ends += node.exits
                 case _:
                     pass

@@ -143,9 +143,8 @@ class DryRuns:
         """Go through the program as if every step succeeded and every wait were over."""
         steps: list[TriedStep] = []
         position: Position | None = None
-        who = f"{compiled.definition.name}:{facts.get('contact', {}).get('id', '')}"
         while len(steps) < _MOST_STEPS:
-            way = advance(compiled.program, position, facts, now, self._customs, who)
+            way = advance(compiled.program, position, facts, now, self._customs, compiled.definition.name)
             steps += [_passed(one, now) for one in way.passed]
             then = way.then
             if isinstance(then, Finish):

@@ -194,8 +194,7 @@ class Entries:
                 },
                 "trigger": {"id": entry.trigger_id},
             }  # fmt: skip
-            who = f"{entry.workflow}:{contact.id}"
-            way = advance(version.program, None, facts, self.moment, self.customs, who)
+            way = advance(version.program, None, facts, self.moment, self.customs, entry.workflow)
             rows = StepRows(self.catalog, self.workspace_id, run_id, contact.id, entry.version_id)
             self.steps += rows.of(way, self.now, happening.time)
             if isinstance(way.then, Finish):

@@ -163,7 +163,7 @@ class Progress:
                 ended.append((RunState.FAILED, f"{step.path}: {NOT_COMPILED}", now, step.run_id))
             else:
                 position = Position(node=stands.node, iteration=stands.iteration)
-                way = self._way(compiled[stands.version_id], position, step.contact_id, facts.get(step.run_id), now)
+                way = self._way(compiled[stands.version_id], position, facts.get(step.run_id), now)
                 rows = StepRows(self._catalog, workspace_id, step.run_id, step.contact_id, stands.version_id)
                 came_by_waiting = step.kind == StepKind.WAIT and change.due_at == 0
                 successors += rows.of(way, now, step.wanted_at if came_by_waiting else now)
@@ -175,12 +175,9 @@ class Progress:
         unit.runs.finish(ended)
         self._begin_queued(unit, workspace_id, left, compiled, now)
 
-    def _way(
-        self, compiled: Compiled, position: Position | None, contact_id: str, run: RunFacts | None, now: int
-    ) -> Advance:
-        who = f"{compiled.definition.name}:{contact_id}"
+    def _way(self, compiled: Compiled, position: Position | None, run: RunFacts | None, now: int) -> Advance:
         facts = run.facts if run is not None else {}
-        return advance(compiled.program, position, facts, from_micros(now), self._customs, who)
+        return advance(compiled.program, position, facts, from_micros(now), self._customs, compiled.definition.name)
 
     def _overtaken(
         self,
@@ -248,7 +245,7 @@ class Progress:
                 ended.append((RunState.FAILED, reason, now, run.id))
                 over.add((run.workflow, run.contact_id))
                 continue
-            way = self._way(compiled[run.version_id], None, run.contact_id, facts[run.id], now)
+            way = self._way(compiled[run.version_id], None, facts[run.id], now)
             steps += StepRows(self._catalog, workspace_id, run.id, run.contact_id, run.version_id).of(way, now, now)
             if isinstance(way.then, Finish):
                 ended.append((way.then.state, way.then.reason, now, run.id))
