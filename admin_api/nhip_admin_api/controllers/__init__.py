@@ -13,6 +13,7 @@ from nhip_admin_api.controllers.operations import OperationsController
 from nhip_admin_api.controllers.plugins import PluginsController
 from nhip_admin_api.controllers.records import RecordsController
 from nhip_admin_api.controllers.runs import RunsController
+from nhip_admin_api.controllers.segments import SegmentsController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
 from nhip_admin_api.controllers.templates import TemplatesController
 from nhip_admin_api.controllers.workflows import WorkflowsController
@@ -26,6 +27,7 @@ CONTROLLERS: list[type[Controller]] = [
     OperationsController,
     PluginsController,
     RecordsController,
+    SegmentsController,
     StaffController,
     WorkspacesController,
     ChannelsController,

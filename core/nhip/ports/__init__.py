@@ -13,6 +13,7 @@ from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastE
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.secrets import SecretRows, SecretVault
+from nhip.ports.segments import EnrolmentStore, SegmentStore
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
 from nhip.ports.unit import Storage, Unit
 
@@ -25,6 +26,7 @@ __all__ = [
     "DeliveryStore",
     "DirectoryStore",
     "Doorbell",
+    "EnrolmentStore",
     "EventStore",
     "HealthStore",
     "HistoryStore",
@@ -39,6 +41,7 @@ __all__ = [
     "ScanStore",
     "SecretRows",
     "SecretVault",
+    "SegmentStore",
     "StaffStore",
     "Storage",
     "TemplateStore",

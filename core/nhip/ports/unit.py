@@ -10,6 +10,7 @@ from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastE
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.secrets import SecretRows
+from nhip.ports.segments import EnrolmentStore, SegmentStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,6 +107,16 @@ class Unit(Protocol):
     @property
     def workflows(self) -> WorkflowStore:
         """Workflows, as admins edit them."""
+        ...
+
+    @property
+    def segments(self) -> SegmentStore:
+        """Segments, and who is in them."""
+        ...
+
+    @property
+    def enrolments(self) -> EnrolmentStore:
+        """Many contacts on their way into a workflow."""
         ...
 
     @property

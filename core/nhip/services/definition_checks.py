@@ -80,6 +80,9 @@ class _Surroundings:
             "staff": frozenset(self.unit.staff.find(self.workspace_id, names))
             if (names := self.named("staff"))
             else frozenset(),
+            "segment": frozenset(
+                name for name in self.named("segment") if self.unit.segments.find(self.workspace_id, name) is not None
+            ),
             "workflow": self.workflows("workflow"),
             "started_workflow": self.workflows("started_workflow"),
         }

@@ -21,6 +21,7 @@ from nhip.services.entries import Entries, Happening
 from nhip.services.known import Known, Reads, named_contact
 from nhip.services.listening import Listening
 from nhip.services.matching import Matcher, Versions
+from nhip.services.memberships import Memberships
 from nhip.services.progress import Progress
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -57,6 +58,7 @@ class Ingest:
         self.versions = versions
         self.customs = customs
         self.progress = progress
+        self.memberships = Memberships(matcher)
         self.listening = Listening(catalog, matcher, versions, customs, progress)
 
     def submit(self, unit: Unit, submissions: Sequence[Submission], now: int) -> Stored:
@@ -251,7 +253,10 @@ class _Batch:
 
     def store(self) -> None:
         """Write everything, and let those go on, or end, that listened for it."""
+        concern = self.service.memberships.hold(self.unit, self.workspace_id, self.known)
         self.known.store()
+        if concern is not None:
+            self.service.memberships.follow(self.unit, self.workspace_id, concern, self.known, self.now)
         self.unit.events.insert(self.rows)
         listening = self.service.listening
         listening.end_replaced(self.unit, self.workspace_id, self.entries.replaced, self.now)

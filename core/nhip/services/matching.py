@@ -124,6 +124,10 @@ class Matcher:
         """The version of a workflow that may start runs, where one may; ask after :meth:`refresh`."""
         return self._current[workspace_id].get(workflow)
 
+    def publish_version(self, workspace_id: int) -> int:
+        """What :meth:`refresh` found last: it rises with every change of what is published, and of a segment."""
+        return self._known[workspace_id]
+
     def heard(self, workspace_id: int) -> AbstractSet[str]:
         """The types of events that a run may wait for, or that may end one; ask after :meth:`refresh`.
 

@@ -12,6 +12,7 @@ from nhip.adapters.db.stores.customers import SqlCustomers
 from nhip.adapters.db.stores.dates import SqlDates
 from nhip.adapters.db.stores.deliveries import SqlDeliveries
 from nhip.adapters.db.stores.directory import SqlDirectory
+from nhip.adapters.db.stores.enrolments import SqlEnrolments
 from nhip.adapters.db.stores.events import SqlEvents
 from nhip.adapters.db.stores.health import SqlHealth
 from nhip.adapters.db.stores.history import SqlHistory
@@ -21,6 +22,7 @@ from nhip.adapters.db.stores.retention import SqlRetention
 from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.adapters.db.stores.scans import SqlScans
 from nhip.adapters.db.stores.secrets import SqlSecrets
+from nhip.adapters.db.stores.segments import SqlSegments
 from nhip.adapters.db.stores.staff import SqlStaff
 from nhip.adapters.db.stores.templates import SqlTemplates
 from nhip.adapters.db.stores.workflows import SqlPublished
@@ -103,6 +105,14 @@ class SqlUnit:
     @cached_property
     def workflows(self) -> SqlWorkflows:
         return SqlWorkflows(self.connection)
+
+    @cached_property
+    def segments(self) -> SqlSegments:
+        return SqlSegments(self.connection)
+
+    @cached_property
+    def enrolments(self) -> SqlEnrolments:
+        return SqlEnrolments(self.connection)
 
     @cached_property
     def history(self) -> SqlHistory:

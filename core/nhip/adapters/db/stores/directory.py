@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Column, Connection, Select, Table, delete, insert, null, select, update
 
+from nhip.adapters.db.segment_tables import segment_members
 from nhip.adapters.db.tables import accounts, activity, contacts, deliveries, events, records, runs, staff, steps
 from nhip.domain.customers import Contact, Record, Staff
 from nhip.domain.directory import Account, ContactFilter, RecordFilter, TimelineItem
@@ -69,6 +70,10 @@ class SqlDirectory:
         )
         self._connection.execute(
             delete(activity).where(activity.c.workspace_id == workspace_id, activity.c.contact_id == contact_id)
+        )
+        members = segment_members.c
+        self._connection.execute(
+            delete(segment_members).where(members.workspace_id == workspace_id, members.contact_id == contact_id)
         )
         self._connection.execute(
             delete(contacts).where(contacts.c.workspace_id == workspace_id, contacts.c.id == contact_id)
