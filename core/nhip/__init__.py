@@ -38,6 +38,7 @@ from nhip.hookspecs import HOOKSPEC_VERSION, hookimpl
 from nhip.plugin_api import (
     Action,
     AddressKind,
+    Await,
     Bundle,
     Capabilities,
     Channel,
@@ -58,6 +59,7 @@ from nhip.plugin_api import (
     RecordType,
     RemoteAction,
     RemoteContext,
+    Result,
     SecretStore,
     Trigger,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "AddressKind",
     "Ambiguous",
     "AmbiguousOutcome",
+    "Await",
     "Bundle",
     "Capabilities",
     "Channel",
@@ -116,6 +119,7 @@ __all__ = [
     "RemoteAction",
     "RemoteContext",
     "Repetition",
+    "Result",
     "Scan",
     "SecretStore",
     "SegmentScan",

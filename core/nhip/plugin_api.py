@@ -6,7 +6,7 @@ A plugin's hook returns *classes*. A class says its ``kind`` and its ``config_ty
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
 
@@ -271,18 +271,57 @@ class Action(Plugin):
         return {}
 
 
+class Await(Struct):
+    """What a local action waits for before its step is done: an event of the run's contact, but not for ever."""
+
+    events: tuple[str, ...]
+    """Types of events, of those that the action says it ``hears``."""
+    timeout: timedelta
+    where: Node | None = None
+    """What has to hold of the event."""
+
+
+class Result(Struct):
+    """What a local action came to, or what it waits for."""
+
+    output: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Becomes ``steps.<id>.output`` when the step is done."""
+    outcome: str = "done"
+    """Becomes ``steps.<id>.outcome``."""
+    wait: Await | None = None
+
+
 class LocalAction(Action):
     """Touches only our database: exactly once, in the transaction that records the step."""
 
     effect = "local"
+    hears: ClassVar[tuple[str, ...]] = ()
+    """The types of events that it may wait for."""
 
     @abstractmethod
-    def run(self, context: LocalContext, config: Any) -> Mapping[str, Any]:
-        """Do it; the answer becomes ``steps.<id>.output``.
+    def run(self, context: LocalContext, config: Any) -> Mapping[str, Any] | Result:
+        """Do it; the answer becomes ``steps.<id>.output``, unless it is a :class:`Result` that says more.
 
         Raises:
             ActionFailed: final; nothing of it is stored but the reason.
         """
+
+    def heard(
+        self, context: LocalContext, config: Any, output: Mapping[str, Any], event: Mapping[str, Any]
+    ) -> Mapping[str, Any] | Result:
+        """What it waited for came: ``output`` is that of the :class:`Result` that waited, ``event`` has ``id``,
+        ``type``, ``time`` and ``data``. It may wait again.
+
+        Raises:
+            ActionFailed: as :meth:`run`.
+        """
+        return Result(output={**output, "event": event["data"]}, outcome="event")
+
+    def timed_out(
+        self, context: LocalContext, config: Any, output: Mapping[str, Any]
+    ) -> Mapping[str, Any] | Result:
+        """What it waited for did not come in time. As :meth:`heard`."""
+        return Result(output=dict(output), outcome="timeout")
 
 
 class RemoteAction(Action):
@@ -463,6 +502,7 @@ class Bundle(Plugin):
 __all__ = [
     "Action",
     "AddressKind",
+    "Await",
     "Bundle",
     "Capabilities",
     "Channel",
@@ -484,6 +524,7 @@ __all__ = [
     "RecordType",
     "RemoteAction",
     "RemoteContext",
+    "Result",
     "SecretStore",
     "Trigger",
 ]

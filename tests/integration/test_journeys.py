@@ -381,3 +381,54 @@ class TestComingLate:
         await shop.later(hours=2)
         assert await tags(shop) == ["after"]
         assert [row[2] for row in await shop.steps()] == ["elapsed", "expired", "done"]
+
+
+class TestActionsThatWait:
+    @pytest.fixture
+    async def asking(self, shop: World) -> str:
+        await shop.workflow("ask", {"id": "ask", "action": "scripted_patient"}, fork("steps.ask.outcome", "answered"))
+        await shop.happens()
+        await shop.work()
+        return str(await shop.value("SELECT id FROM steps"))
+
+    async def test_it_hears_what_it_waits_for_and_nothing_else(self, shop: World, asking: str) -> None:
+        await shop.happens("shop.answered", step="another", word="no")
+        await shop.happens("shop.answered", "KH-2", step=asking, word="no")
+        await shop.work()
+        assert await shop.steps() == [("ask", "waiting", None)]
+        await shop.happens("shop.answered", step=asking, word="yes")
+        await shop.work()
+        assert await tags(shop) == ["yes"]
+        output = await shop.value("SELECT output FROM steps WHERE path = 'ask'")
+        assert output == '{"asked":1,"word":"yes"}'
+        assert await shop.value("SELECT COUNT(*) FROM events WHERE type = 'shop.asked'") == 2
+
+    async def test_it_may_wait_again(self, shop: World, asking: str) -> None:
+        await shop.happens("shop.answered", step=asking, word="later")
+        await shop.later(minutes=59)
+        await shop.happens("shop.answered", step=asking, word="yes")
+        await shop.work()
+        assert await shop.value("SELECT output FROM steps WHERE path = 'ask'") == '{"asked":2,"word":"yes"}'
+
+    async def test_nothing_comes(self, shop: World, asking: str) -> None:
+        await shop.later(minutes=61)
+        assert await tags(shop) == ["no"]
+        assert (await shop.steps())[0] == ("ask", "done", "timeout")
+
+    async def test_a_worker_dies_over_what_it_heard(self, shop: World, asking: str) -> None:
+        await shop.happens("shop.answered", step=asking, word="yes")
+        await shop.engine.database.transact(shop.engine.execution.perform_now, shop.workspace_id, [])
+        await shop.change("UPDATE steps SET state = 'running', lease_owner = 'x', lease_until = 1, epoch = epoch + 1")
+        await shop.later(minutes=1)
+        assert await tags(shop) == ["yes"]
+
+    async def test_it_can_be_done_at_once_for_whoever_has_to_answer(self, shop: World) -> None:
+        await shop.workflow("ask", {"id": "ask", "action": "scripted_patient"}, tag("after"), on="shop.called")
+        receipt = await shop.happens("shop.called")
+        now = shop.engine.execution.perform_now
+        await shop.engine.database.transact(now, shop.workspace_id, list(receipt.runs))
+        step = await shop.value("SELECT id FROM steps WHERE state = 'waiting'")
+        await shop.happens("shop.answered", step=step, word="yes")
+        await shop.engine.database.transact(now, shop.workspace_id, list(receipt.runs))
+        assert await tags(shop) == ["after"]
+        assert await shop.run_states() == ["completed"]

@@ -1,6 +1,7 @@
 """Actions that misbehave on demand, as plugins that the real catalog loads."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from nhip import (
@@ -8,12 +9,15 @@ from nhip import (
     ActionFailed,
     ActionUnavailable,
     AmbiguousOutcome,
+    Await,
     Config,
     LocalAction,
     LocalContext,
     RemoteAction,
     RemoteContext,
+    Result,
     hookimpl,
+    test,
 )
 
 
@@ -45,6 +49,32 @@ class Tagging(LocalAction):
                 return {"greeted": True}
 
 
+class Patient(LocalAction):
+    """Asks, and waits an hour for `shop.answered`; `later` as its word lets it wait once more."""
+
+    kind = "scripted_patient"
+    config_type = MoodConfig
+    hears = ("shop.answered",)
+
+    def run(self, context: LocalContext, config: MoodConfig) -> Result:
+        context.emit("shop.asked", {"step": context.step_id})
+        return self.waiting(context, 1)
+
+    def heard(
+        self, context: LocalContext, config: MoodConfig, output: Mapping[str, Any], event: Mapping[str, Any]
+    ) -> Result | Mapping[str, Any]:
+        context.emit("shop.asked", {"again": True})
+        if event["data"]["word"] == "later":
+            return self.waiting(context, output["asked"] + 1)
+        return Result(output={**output, "word": event["data"]["word"]}, outcome="answered")
+
+    def waiting(self, context: LocalContext, asked: int) -> Result:
+        mine = test("event.data.step", "equals", context.step_id)
+        return Result(
+            output={"asked": asked}, wait=Await(events=("shop.answered",), timeout=timedelta(hours=1), where=mine)
+        )
+
+
 class Calling(RemoteAction):
     """Does what `outcomes` say, one after the other, and then succeeds; `keys` lists what it was called with."""
 
@@ -70,4 +100,4 @@ class Calling(RemoteAction):
 
 @hookimpl
 def nhip_register_actions() -> list[type[Action]]:
-    return [Tagging, Calling]
+    return [Tagging, Calling, Patient]

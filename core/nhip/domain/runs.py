@@ -78,6 +78,10 @@ class ClaimedStep(Struct):
     first_attempt_at: int
     wanted_at: int
     """When it should have begun, whatever held it back."""
+    awaits: str | None = None
+    """The types of events that it waits for, or waited for: ``|order.created|order.paid|``."""
+    output: str | None = None
+    """What it has left so far, as JSON: of an action that waits, what it waits with."""
 
 
 class StepRow(msgspec.Struct, kw_only=True):
@@ -119,6 +123,7 @@ class StepUpdate(msgspec.Struct, kw_only=True):
     finished_at: int | None = None
     first_attempt_at: int | None = None
     leases_lost: int = 0
+    awaits: str | None = None
 
 
 class RunRow(msgspec.Struct, kw_only=True):

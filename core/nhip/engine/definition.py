@@ -32,6 +32,8 @@ class Compiled(Struct):
     entries: tuple[Entry, ...]
     scans: tuple[Scan, ...] = ()
     """What its time triggers ask."""
+    hears: frozenset[str] = frozenset()
+    """The types of events that its runs may wait for, or that may end them."""
 
 
 class Reference(Struct):
@@ -84,7 +86,12 @@ def compile_definition(raw: Any, catalog: Catalog, *, version_id: str = "") -> C
     definition = Definition(
         name=name, title=title, triggers=triggers, conditions=conditions, settings=settings, steps=steps
     )
-    return Compiled(definition=definition, program=program, entries=tuple(entries), scans=tuple(scans))
+    actions = {node.action for node in program.nodes if node.action}
+    heard = {kind for action in actions for kind in getattr(catalog.actions[action], "hears", ())}
+    return Compiled(
+        definition=definition, program=program, entries=tuple(entries), scans=tuple(scans),
+        hears=program.awaits | program.leaves_at | heard,
+    )  # fmt: skip
 
 
 def references(definition: Definition, catalog: Catalog) -> tuple[Reference, ...]:

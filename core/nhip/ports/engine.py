@@ -108,8 +108,12 @@ class RunStore(Protocol):
         """Everywhere that these runs have come to: run, version, node, iteration."""
         ...
 
-    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[tuple[ClaimedStep, str]]:
-        """The steps of these contacts that wait for an event, with the types that they wait for, each between bars."""
+    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[ClaimedStep]:
+        """The steps of these contacts that wait for an event."""
+        ...
+
+    def ready_locals(self, workspace_id: int, run_ids: Sequence[str], now: int) -> list[ClaimedStep]:
+        """The local steps of these runs that are due and nobody's, held until the unit ends."""
         ...
 
     def open_runs(self, workspace_id: int, contact_ids: Sequence[str]) -> list[OpenRun]:

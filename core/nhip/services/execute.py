@@ -29,6 +29,8 @@ from nhip.services.preparation import Preparation
 from nhip.services.progress import Progress, StepChange, plain
 from nhip.services.receipts import Receipts
 
+_MOST_AT_ONCE: Final = 50
+"""How many local steps of a run are done while somebody waits for the answer."""
 _ARRIVED: Final = frozenset({DeliveryState.ACCEPTED, DeliveryState.DELIVERED, DeliveryState.READ})
 
 
@@ -96,6 +98,18 @@ class Execution:
         if steps:
             crashpoint("step.claimed")
         return claimed
+
+    def perform_now(self, unit: Unit, workspace_id: int, run_ids: Sequence[str]) -> None:
+        """Do the local steps of these runs inside this unit, one after the other, until one waits or sends.
+
+        For whoever has to answer with what they come to; nobody else has seen them, or they are held.
+        """
+        now = self.clock.micros()
+        for _ in range(_MOST_AT_ONCE):
+            steps = unit.runs.ready_locals(workspace_id, run_ids, now)
+            if not steps:
+                return
+            Preparation(self._parts, unit, workspace_id, now, Claimed(count=0, sendings=[], callings=[])).run(steps)
 
     def record_sent(self, unit: Unit, results: Sequence[Sent]) -> list[bool]:
         """Record outcomes of messages; answers which were still this process's to write."""

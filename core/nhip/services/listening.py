@@ -7,17 +7,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nhip.catalog import Catalog
-from nhip.domain.runs import OpenRun, RunState, StepState
+from nhip.domain.conditions import Node
+from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StepKind, StepState
 from nhip.domain.times import from_micros
 from nhip.domain.workflow import WaitEvent
 from nhip.engine.advance import leaving_at
-from nhip.engine.conditions import CustomConditions, judge
+from nhip.engine.conditions import CustomConditions, judge, parse
+from nhip.engine.definition import Compiled
 from nhip.engine.waits import CAME
 from nhip.ports import Unit
 from nhip.services.entries import Happening
 from nhip.services.matching import Matcher, Versions
 from nhip.services.progress import Progress, StepChange
 from nhip.services.run_facts import load_run_facts
+from nhip.services.suspended import has_heard, hear, read_suspended
 
 _WAITING = frozenset({StepState.WAITING})
 
@@ -76,7 +79,7 @@ class Listening:
         ]
         if not concerned:
             return False
-        facts = self._facts(unit, workspace_id, concerned, happening)
+        facts = self._facts(unit, workspace_id, concerned, happening, now)
         for run in concerned:
             program = compiled[run.version_id].program
             reason = leaving_at(program, happening.type, facts[run.id], from_micros(now), self._customs)
@@ -87,7 +90,11 @@ class Listening:
     def _wake(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> bool:
         assert happening.contact is not None
         mark = f"|{happening.type}|"
-        steps = [step for step, awaits in unit.runs.awaiting(workspace_id, [happening.contact.id]) if mark in awaits]
+        steps = [
+            step
+            for step in unit.runs.awaiting(workspace_id, [happening.contact.id])
+            if mark in (step.awaits or "") and not has_heard(step)
+        ]
         if not steps:
             return False
         compiled = self._versions.get(unit, workspace_id, [step.version_id for step in steps])
@@ -99,14 +106,17 @@ class Listening:
             and step.run_id in runs
             and runs[step.run_id].root_event_id != happening.root.id
         ]
-        waits = {step.id: compiled[step.version_id].program.nodes[step.node].wait for step in steps}
-        choosy = [step for step in steps if getattr(waits[step.id], "where", None) is not None]
-        facts = self._facts(unit, workspace_id, [runs[step.run_id] for step in choosy], happening)
+        conditions = {step.id: _condition(step, compiled[step.version_id]) for step in steps}
+        choosy = [step for step in steps if conditions[step.id] is not None]
+        facts = self._facts(unit, workspace_id, [runs[step.run_id] for step in choosy], happening, now)
         changes = []
         for step in steps:
-            wait = waits[step.id]
-            where = wait.where if isinstance(wait, WaitEvent) else None
+            where = conditions[step.id]
             if where is not None and not judge(where, facts[step.run_id], from_micros(now), "", self._customs).holds:
+                continue
+            if step.kind != StepKind.WAIT:
+                heard = hear(step, happening.said())
+                changes.append(StepChange(step=step, state=StepState.READY, output=heard, due_at=now))
                 continue
             output = {"event": happening.id, "type": happening.type, "data": happening.data}
             changes.append(StepChange(step=step, state=StepState.DONE, outcome=CAME, output=output, due_at=now))
@@ -115,10 +125,20 @@ class Listening:
         return bool(changes)
 
     def _facts(
-        self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happening: Happening
+        self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happening: Happening, now: int
     ) -> dict[str, dict[str, Any]]:
         """Per run, its facts with the event's laid over them."""
         if not runs:
             return {}
-        loaded = load_run_facts(unit, self._catalog, self._versions, workspace_id, list({run.id for run in runs}))
+        ids = list({run.id for run in runs})
+        loaded = load_run_facts(unit, self._catalog, self._versions, workspace_id, ids, now)
         return {run.id: {**(loaded[run.id].facts if run.id in loaded else {}), **happening.facts} for run in runs}
+
+
+def _condition(step: ClaimedStep, version: Compiled) -> Node | None:
+    """What has to hold of the event that a step waits for."""
+    if step.kind != StepKind.WAIT:
+        where = read_suspended(step).where
+        return parse(where, "") if where is not None else None
+    wait = version.program.nodes[step.node].wait
+    return wait.where if isinstance(wait, WaitEvent) else None

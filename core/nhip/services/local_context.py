@@ -184,7 +184,7 @@ class UnitLocalContext:
             IncomingEvent(
                 id=identifier,
                 source=ENGINE_SOURCE,
-                source_id=f"{self._step.id}.{self._step.generation}.{len(self.effects)}",
+                source_id=identifier,
                 type=event_type,
                 subject=holder.external_id if holder is not None and contact is None else None,
                 time=None,

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from nhip.catalog import Catalog
 from nhip.domain.configured import PublishedVersion
-from nhip.domain.scans import Scan, scan_key
+from nhip.domain.scans import DateScan, Scan, scan_key
 from nhip.engine.conditions import CustomConditions
+from nhip.engine.dates import Watch, watch_of
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.score_rules import ScoreBook
 from nhip.ports import Unit
+from nhip.services.score_books import load_book
 
 log = logging.getLogger("nhip.matching")
 
@@ -83,6 +86,8 @@ class Matcher:
         self._current: dict[int, dict[str, str]] = {}
         self._heard: dict[int, set[str]] = {}
         self._scans: dict[int, dict[str, dict[str, Scan]]] = {}
+        self._books: dict[int, ScoreBook | None] = {}
+        self._watches: dict[int, tuple[Watch, ...]] = {}
         self._reads: dict[tuple[int, str], bool] = {}
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
@@ -106,18 +111,25 @@ class Matcher:
                         compiled = self._versions.add(version)
                         index.publish(name, compiled.entries)
                         self._current[workspace_id][name] = version.id
-                        self._heard[workspace_id] |= compiled.program.awaits | compiled.program.leaves_at
+                        self._heard[workspace_id] |= compiled.hears
                         if compiled.scans:
                             self._scans[workspace_id][name] = {scan_key(scan): scan for scan in compiled.scans}
+            dated = {watch_of(scan) for scan in self.scans(workspace_id).values() if isinstance(scan, DateScan)}
+            self._watches[workspace_id] = tuple(sorted(dated, key=lambda watch: watch.key))
+            self.read_scores(unit, workspace_id)
             self._known[workspace_id] = newest
             self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
         return index
 
     def reads(self, workspace_id: int, prefix: str) -> bool:
-        """Whether any published workflow's conditions read this part of the facts; ask after :meth:`refresh`."""
+        """Whether any published workflow's conditions, or any score rule's, read this part of the facts; ask after
+        :meth:`refresh`.
+        """
         reads = self._reads.get((workspace_id, prefix))
         if reads is None:
-            reads = self._reads[workspace_id, prefix] = self._indexes[workspace_id].reads(prefix)
+            book = self.scores(workspace_id)
+            reads = self._indexes[workspace_id].reads(prefix) or (book is not None and book.reads(prefix))
+            self._reads[workspace_id, prefix] = reads
         return reads
 
     def version_of(self, workspace_id: int, workflow: str) -> str | None:
@@ -138,6 +150,18 @@ class Matcher:
     def scans(self, workspace_id: int) -> dict[str, Scan]:
         """What the time triggers of the workflows ask that may start runs, by key; ask after :meth:`refresh`."""
         return {key: scan for mine in self._scans[workspace_id].values() for key, scan in mine.items()}
+
+    def watches(self, workspace_id: int) -> Sequence[Watch]:
+        """The fields whose days those scans need to find; ask after :meth:`refresh`."""
+        return self._watches.get(workspace_id, ())
+
+    def read_scores(self, unit: Unit, workspace_id: int) -> None:
+        """Bring the workspace's score rules up to date."""
+        self._books[workspace_id] = load_book(unit, workspace_id, self._customs)
+
+    def scores(self, workspace_id: int) -> ScoreBook | None:
+        """The workspace's score rules, where it ever had any; ask after :meth:`refresh`."""
+        return self._books.get(workspace_id)
 
     def match(self, index: MatchIndex, event_type: str, facts: Mapping[str, Any], now: datetime) -> Sequence[Entry]:
         """The entries that hold, in a stable order."""

@@ -1,20 +1,21 @@
 """Prepare claimed steps inside their unit: run the local ones, render messages, store the intent of each call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
 from nhip.domain.runs import PARKED_UNTIL, ClaimedStep, OpenRun, RunState, StepKind, StepState
 from nhip.engine.decoding import convert
 from nhip.engine.program import ProgramNode
-from nhip.plugin_api import LocalAction, MessageRequest
+from nhip.plugin_api import LocalAction, MessageRequest, Result
 from nhip.ports import Unit
 from nhip.services.claimed import Calling, Claimed, Parts, bug, expired, untried
 from nhip.services.local_context import UnitLocalContext
 from nhip.services.outgoing import Outgoing
 from nhip.services.progress import NOT_COMPILED, StepChange, encode_output
 from nhip.services.run_facts import RunFacts, load_run_facts
+from nhip.services.suspended import read_suspended, suspend
 
 if TYPE_CHECKING:
     from nhip.domain.events import IncomingEvent
@@ -47,7 +48,7 @@ class Preparation:
             # What a local action lays over a contact builds on what is read here.
             self.unit.customers.lock_contacts(self.workspace_id, local)
         runs = load_run_facts(
-            self.unit, service.catalog, service.versions, self.workspace_id, [step.run_id for step in steps]
+            self.unit, service.catalog, service.versions, self.workspace_id, [step.run_id for step in steps], self.now
         )
         messages: list[tuple[ClaimedStep, ProgramNode, RunFacts, MessageRequest]] = []
         for step in steps:
@@ -62,7 +63,11 @@ class Preparation:
                 self.changes.append(untried(step, self.now, StepState.WAITING, PARKED_UNTIL, "paused"))
                 continue
             expires_after = node.expires_after or version.definition.settings.expires_after
-            late = expires_after is not None and self.now - step.wanted_at > expires_after // _MICROSECOND
+            late = (
+                expires_after is not None
+                and step.awaits is None
+                and self.now - step.wanted_at > expires_after // _MICROSECOND
+            )
             match step.kind:
                 case StepKind.LOCAL | StepKind.REMOTE if late:
                     self.changes.append(expired(step))
@@ -101,8 +106,8 @@ class Preparation:
         assert isinstance(action, LocalAction)
         context = UnitLocalContext(self.unit, step, run, self.now, service.intake, service.renderer)
         try:
-            output = dict(action.run(context, convert(node.config, action.config_type, "config")))
-            encode_output(output)
+            result = _performed(action, context, convert(node.config, action.config_type, "config"), step)
+            encode_output(result.output)
         except (ActionFailed, TemplateError, InvalidInput) as error:
             return StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error))
         except Exception as error:  # a plugin's bug stops its own step, and nobody else's
@@ -112,4 +117,27 @@ class Preparation:
         self.effects += context.effects
         if context.ended:
             self.ended.append((f"stopped by {run.context.workflow}", context.ended))
-        return StepChange(step=step, state=StepState.DONE, outcome="done", output=output)
+        if result.wait is None:
+            return StepChange(step=step, state=StepState.DONE, outcome=result.outcome, output=result.output)
+        held, awaits = suspend(result.output, result.wait)
+        due_at = self.now + result.wait.timeout // _MICROSECOND
+        return StepChange(step=step, state=StepState.WAITING, output=held, awaits=awaits, due_at=due_at, attempt=0)
+
+
+def _is_late(step: ClaimedStep, expires_after: timedelta | None, now: int) -> bool:
+    """Whether a step comes later than it may begin; one that began and waits is not late."""
+    if expires_after is None or step.awaits is not None:
+        return False
+    return now - step.wanted_at > expires_after // _MICROSECOND
+
+
+def _performed(action: LocalAction, context: UnitLocalContext, config: Any, step: ClaimedStep) -> Result:
+    """Begin an action, or tell one that waited what came, or that nothing did."""
+    answer: Mapping[str, Any] | Result
+    if step.awaits is None:
+        answer = action.run(context, config)
+    elif (held := read_suspended(step)).event is not None:
+        answer = action.heard(context, config, held.output, held.event)
+    else:
+        answer = action.timed_out(context, config, held.output)
+    return answer if isinstance(answer, Result) else Result(output=dict(answer))

@@ -45,6 +45,8 @@ class StepChange(msgspec.Struct, kw_only=True):
     leases_lost: int | None = None
     first_attempt_at: int | None = None
     """Kept as it is when ``None``; a new generation starts anew with 0."""
+    awaits: str | None = None
+    """Kept as it is when ``None``."""
 
 
 class Progress:
@@ -90,6 +92,9 @@ class Progress:
             compiled |= self._versions.get(unit, workspace_id, versions)
         changes = []
         for step in steps:
+            if step.kind != StepKind.WAIT:  # an action that waits hears of it
+                changes.append(StepChange(step=step, state=StepState.READY, due_at=now))
+                continue
             version = compiled.get(step.version_id)
             wait = version.program.nodes[step.node].wait if version is not None else None
             changes.append(StepChange(step=step, state=StepState.DONE, outcome=outcome_at_end(wait)))
@@ -149,7 +154,7 @@ class Progress:
             and (one := standing[change.step.id]).version_id in compiled
             and compiled[one.version_id].program.reads_facts_after(one.node)
         ]
-        facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, reading) if reading else {}
+        facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, reading, now) if reading else {}
         successors: list[StepRow] = []
         ended: list[_Ending] = []
         left: list[tuple[str, str]] = []
@@ -235,7 +240,7 @@ class Progress:
             return set()
         unit.runs.begin(workspace_id, [run.id for run in runs])
         compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
-        facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, [run.id for run in runs])
+        facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, [run.id for run in runs], now)
         steps: list[StepRow] = []
         ended: list[_Ending] = []
         over = set[tuple[str, str]]()
@@ -272,6 +277,8 @@ def encode_output(output: Any) -> str | None:
 def _update(change: StepChange, now: int) -> StepUpdate:
     step = change.step
     finished = change.state in (StepState.DONE, StepState.DEAD, StepState.CANCELLED)
+    # What an action waits with stays until it is done.
+    kept = step.output if step.awaits is not None and change.state in (StepState.READY, StepState.WAITING) else None
     first = step.first_attempt_at if change.first_attempt_at is None else change.first_attempt_at or None
     return StepUpdate(
         id=step.id,
@@ -281,9 +288,10 @@ def _update(change: StepChange, now: int) -> StepUpdate:
         generation=step.generation if change.generation is None else change.generation,
         alternative=step.alternative if change.alternative is None else change.alternative,
         outcome=change.outcome,
-        output=encode_output(change.output),
+        output=encode_output(change.output) or kept,
         reason=plain(change.reason),
         finished_at=now if finished else None,
         first_attempt_at=first,
         leases_lost=step.leases_lost if change.leases_lost is None else change.leases_lost,
+        awaits=step.awaits if change.awaits is None else change.awaits,
     )

@@ -9,10 +9,12 @@ from nhip.catalog import Catalog
 from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Conflict, InvalidInput, NotFound, Problem, invalid
 from nhip.domain.ids import new_id
+from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.ports import Unit
+from nhip.services.asking import ask
 from nhip.services.definition_checks import Checked, check_definition
 from nhip.services.matching import Versions
 from nhip.services.revisions import check_match
@@ -359,14 +361,23 @@ class Workflows:
         stored.updated_at = now
         unit.workflows.update(stored)
         unit.workflows.close_activations(workspace_id, name, now)
+        ask(unit, workspace_id, name, self._scans(unit, stored) if state is WorkflowState.ACTIVE else (), now)
         if state is WorkflowState.ACTIVE and stored.published_version_id is not None:
             unit.workflows.open_activation(workspace_id, name, stored.published_version_id, now)
             if before == WorkflowState.PAUSED:
                 unit.runs.resume(workspace_id, name, now)
         unit.audit.write(workspace_id, actor, action, name, now, {"from": before, "version": stored.published_version})
 
+    def _scans(self, unit: Unit, stored: StoredWorkflow) -> tuple[Scan, ...]:
+        """What the time triggers of the published version ask."""
+        version = self.published(unit, stored)
+        try:
+            return compile_definition(version.definition, self._catalog).scans if version is not None else ()
+        except InvalidInput:  # a plugin of it is not installed any more, so it starts nothing
+            return ()
+
 
 def _listens(compiled: Compiled | None) -> str | None:
     """What ``StoredVersion.listens`` holds for a version."""
-    heard = compiled.program.awaits | compiled.program.leaves_at if compiled is not None else frozenset[str]()
+    heard = compiled.hears if compiled is not None else frozenset[str]()
     return msgspec.json.encode(sorted(heard)).decode() if heard else None

@@ -20,12 +20,12 @@ _FINISH_RUNS = BulkUpdate(tables.runs, ("state", "reason", "ended_at"))
 _RECORD_STEPS = BulkUpdate(
     tables.steps,
     ("state", "due_at", "attempt", "generation", "alternative", "outcome", "output", "reason", "finished_at",
-     "first_attempt_at", "leases_lost", "lease_owner", "lease_until"),
+     "first_attempt_at", "leases_lost", "lease_owner", "lease_until", "awaits"),
 )  # fmt: skip
 
 _CLAIMED: Final = (
     "id, workspace_id, run_id, contact_id, version_id, node, path, iteration, kind, epoch, attempt, generation,"
-    " alternative, leases_lost, first_attempt_at, wanted_at"
+    " alternative, leases_lost, first_attempt_at, wanted_at, awaits, output"
 )
 _CLAIM_SET: Final = (
     "UPDATE steps SET state = 'running', epoch = epoch + 1, attempt = attempt + 1, lease_owner = :owner,"
@@ -106,8 +106,13 @@ _PLACES = Statement(
     "SELECT run_id, version_id, node, iteration FROM steps WHERE {run_id in run_ids} AND +workspace_id = :workspace_id"
 )
 _AWAITING = Statement(
-    f"SELECT {_CLAIMED}, awaits FROM steps WHERE {{contact_id in contact_ids}} AND state = 'waiting'"  # noqa: S608
+    f"SELECT {_CLAIMED} FROM steps WHERE {{contact_id in contact_ids}} AND state = 'waiting'"  # noqa: S608
     " AND awaits IS NOT NULL AND +workspace_id = :workspace_id ORDER BY id"
+)
+_READY_LOCALS = Statement(
+    f"SELECT {_CLAIMED} FROM steps WHERE {{run_id in run_ids}} AND state = 'ready' AND kind = 'local'"  # noqa: S608
+    " AND due_at <= :now AND +workspace_id = :workspace_id ORDER BY id",
+    lock=True,
 )
 _OPEN_RUNS = Statement(
     "SELECT id, workflow, version_id, contact_id, root_event_id, state FROM runs WHERE workspace_id = :workspace_id"
@@ -124,8 +129,7 @@ _LAST_ENTRY = Statement(
 
 
 def _claimed(rows: Sequence[Any]) -> list[ClaimedStep]:
-    """``strict`` is not asked for: a row may have more columns."""
-    return [ClaimedStep(**dict(zip(ClaimedStep.__struct_fields__, row, strict=False))) for row in rows]
+    return [ClaimedStep(**dict(zip(ClaimedStep.__struct_fields__, row, strict=True))) for row in rows]
 
 
 class SqlRuns:
@@ -152,9 +156,13 @@ class SqlRuns:
         rows = _PLACES.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
-    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[tuple[ClaimedStep, str]]:
-        rows = _AWAITING.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
-        return list(zip(_claimed(rows), (row[-1] for row in rows), strict=True))
+    def awaiting(self, workspace_id: int, contact_ids: Sequence[str]) -> list[ClaimedStep]:
+        return _claimed(_AWAITING.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids)))
+
+    def ready_locals(self, workspace_id: int, run_ids: Sequence[str], now: int) -> list[ClaimedStep]:
+        return _claimed(
+            _READY_LOCALS.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids), now=now)
+        )
 
     def open_runs(self, workspace_id: int, contact_ids: Sequence[str]) -> list[OpenRun]:
         rows = _OPEN_RUNS.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
@@ -191,7 +199,7 @@ class SqlRuns:
             self._connection,
             [
                 (u.state, u.due_at, u.attempt, u.generation, u.alternative, u.outcome, u.output, u.reason,
-                 u.finished_at, u.first_attempt_at, u.leases_lost, None, None, u.id)
+                 u.finished_at, u.first_attempt_at, u.leases_lost, None, None, u.awaits, u.id)
                 for u in updates
             ],
         )  # fmt: skip
