@@ -27,6 +27,8 @@ from nhip.services.progress import Progress
 from nhip.services.receipts import Receipts
 from nhip.services.reconcile import Reconcile
 from nhip.services.retention import Retention
+from nhip.services.scheduler import Scheduler
+from nhip.services.segments import Segments
 from nhip.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,11 +75,12 @@ class Engine:
             settle_after=settle_after,
         )  # fmt: skip
         self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
+        self.scheduler = Scheduler(self.ingest, Segments(catalog), self.clock)
         self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
         self.executor = Executor(
             database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
-            self.clock, retention=self.retention, lease_seconds=settings.lease_seconds,
+            self.clock, scheduler=self.scheduler, retention=self.retention, lease_seconds=settings.lease_seconds,
             call_timeout=settings.call_timeout_seconds, max_in_flight=settings.max_in_flight,
             reconcile_seconds=settings.reconcile_seconds,
         )  # fmt: skip

@@ -32,6 +32,9 @@ ALLOWED: Final[dict[str, str]] = {
     r"^UPDATE deliveries SET \"state\" = " + _BY_ID: "deliveries that this unit has read in their workspace",
     r"^UPDATE receipts SET \"delivery_id\" = " + _BY_ID: "receipts that this unit has read there",
     r"^SELECT d\.id, d\.workspace_id, .* FROM receipts r JOIN deliveries d ON d\.workspace_id = r\.": "parked receipts",
+    # Every worker asks what is due of all workspaces; each row says whose it is, and is then looked at there.
+    r"^SELECT workspace_id, key FROM scans WHERE due_at <=": "which scans are due",
+    r"^SELECT workspace_id, watch FROM date_watches WHERE state <> 'kept'": "which days are not kept yet",
     # What operators watch is counted over all workspaces; it shows how much there is, and nothing of it.
     r"^SELECT count\(\*\) AS count_1 FROM steps WHERE steps\.state = '\w+'$": "how many steps are open",
     r"^SELECT count\(\*\) AS count_1 FROM \(SELECT \S+ AS one FROM steps WHERE steps\.state": "how many are overdue",

@@ -38,7 +38,11 @@ class ScanStore(Protocol):
         ...
 
     def wake(self, workspace_id: int, watch: str, now: int) -> None:
-        """Let the scans of a watch look again, because there is more to find, or elsewhere."""
+        """Let the scans of a watch that look later look now, because they have to look elsewhere, too."""
+        ...
+
+    def release(self, workspace_id: int, watch: str, now: int) -> None:
+        """Let the scans of a watch look that could not yet."""
         ...
 
     def silent(

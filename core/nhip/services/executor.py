@@ -32,6 +32,7 @@ from nhip.services.group_commit import GroupCommit
 from nhip.services.progress import encode_output
 from nhip.services.reconcile import Question, Reconcile
 from nhip.services.retention import Place, Retention
+from nhip.services.scheduler import Scheduler
 
 log = logging.getLogger("nhip.worker")
 
@@ -83,6 +84,7 @@ class Executor:
         renderer: Renderer,
         clock: Clock,
         *,
+        scheduler: Scheduler,
         retention: Retention,
         lease_seconds: float,
         call_timeout: float,
@@ -93,6 +95,7 @@ class Executor:
         self._execution = execution
         self._reconcile = reconcile
         self._retention = retention
+        self._scheduler = scheduler
         self._channels = channels
         self._doorbell = doorbell
         self._http = http
@@ -125,6 +128,7 @@ class Executor:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._drain_loop())
                 group.create_task(self._reconcile_loop())
+                group.create_task(self._schedule_loop())
                 group.create_task(self._clean_loop())
                 group.create_task(self._doorbell.run(self.answer))
         finally:
@@ -355,6 +359,7 @@ class Executor:
         """One pass at once: for tests, and for an operator who does not want to wait."""
         self._asked.clear()
         await self._reconcile_once()
+        await self._scheduler.run(self._storage)
         self._work.set()
 
     async def _reconcile_once(self) -> None:
@@ -383,6 +388,21 @@ class Executor:
             answers = list(zip(mine, outcomes, strict=True))
             if any(outcome is not None for _, outcome in answers):
                 await self._storage.transact(self._reconcile.answer, answers)
+
+    # --- schedule ---------------------------------------------------------------------------------------------------
+
+    async def _schedule_loop(self) -> None:
+        """Look at what time sets off. Beside the reconciling, because a look may take long."""
+        while True:
+            try:
+                if await self._scheduler.run(self._storage):
+                    self._work.set()
+                    self._doorbell.ring()
+            except StorageUnavailable as error:
+                log.warning("storage unavailable", extra={"detail": error.detail})
+            except Exception:
+                log.exception("schedule failed")
+            await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))
 
     # --- clean ------------------------------------------------------------------------------------------------------
 

@@ -96,7 +96,8 @@ class _Batch:
         matcher = service.matcher
         read = [name for name in _SELDOM_READ if matcher.reads(workspace_id, name)]
         reads = Reads(activity=read != ["account"] and bool(read), accounts="account" in read)
-        self.known = Known(unit, workspace_id, now, service.catalog.record_types, reads)
+        watches = matcher.watches(workspace_id)
+        self.known = Known(unit, workspace_id, now, service.catalog.record_types, reads, watches)
         self.entries.new_contacts = self.known.new_contacts
         self.work = False
         self.rows: list[tuple[Any, ...]] = []

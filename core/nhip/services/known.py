@@ -8,9 +8,11 @@ import msgspec
 from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
+from nhip.engine.dates import Watch
 from nhip.engine.snapshots import activity_kind, contact_facts, merge
 from nhip.plugin_api import RecordType
 from nhip.ports import Unit
+from nhip.services.kept_days import keep_changed
 
 ADDRESSES: Final = ("phone", "email", "zalo_user_id")
 
@@ -26,13 +28,22 @@ class Known:
     """The customers that one batch of one workspace concerns."""
 
     def __init__(
-        self, unit: Unit, workspace_id: int, now: int, record_types: Mapping[str, type[RecordType]], reads: Reads
+        self,
+        unit: Unit,
+        workspace_id: int,
+        now: int,
+        record_types: Mapping[str, type[RecordType]],
+        reads: Reads,
+        watches: Sequence[Watch] = (),
     ) -> None:
         self.unit = unit
         self.workspace_id = workspace_id
         self.now = now
         self.record_types = record_types
         self.reads = reads
+        self.watches = watches
+        self.moved: set[str] = set()
+        """Contacts whose time zone changed."""
         self.contacts: dict[str, Contact] = {}
         self.by_external_id: dict[str, Contact] = {}
         self.by_address: dict[tuple[str, str], Contact] = {}
@@ -156,6 +167,8 @@ class Known:
         attributes, old = merge(contact.attributes, fields)
         adopted = bool(named) and contact.external_id != named
         if old or adopted:
+            if "timezone" in old:
+                self.moved.add(contact.id)
             contact.attributes = attributes
             contact.updated_at = self.now
             if adopted:
@@ -199,6 +212,8 @@ class Known:
             self.records[kind, external_id] = record
             self.new_records[record.id] = record
             return record, True, {}
+        if not fields and (holder is None or holder.id == record.contact_id):
+            return record, False, {}  # it says nothing, so it is no younger truth either
         if stated and time < record.as_of:
             return record, False, {}
         attributes, old = merge(record.attributes, said)
@@ -256,6 +271,10 @@ class Known:
         customers.insert_records(self.workspace_id, list(self.new_records.values()))
         customers.update_records(self.workspace_id, list(self.changed_records.values()))
         customers.bump_activity(self.workspace_id, list(self.counts.values()))
+        if self.watches:
+            contacts = [*self.new_contacts.values(), *self.changed_contacts.values()]
+            records = [*self.new_records.values(), *self.changed_records.values()]
+            keep_changed(self.unit, self.workspace_id, self.watches, contacts, records, self.moved, self.now)
 
 
 def named_contact(event: IncomingEvent) -> str | None:

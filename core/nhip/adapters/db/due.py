@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, func, select
 
+from nhip.adapters.db.scan_tables import date_watches, scans
 from nhip.adapters.db.tables import steps
 from nhip.domain.runs import PARKED_UNTIL
 
@@ -29,7 +30,21 @@ def _held_steps(connection: Connection, workspace_id: int) -> int | None:
     return None if until is None else until + 1
 
 
-SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps)
+def _scans(connection: Connection, workspace_id: int) -> int | None:
+    """The next look of a scan."""
+    due = select(func.min(scans.c.due_at)).where(scans.c.workspace_id == workspace_id)
+    return connection.execute(due).scalar()
+
+
+def _watches(connection: Connection, workspace_id: int) -> int | None:
+    """Days that are not kept yet are to be found now."""
+    unsettled = select(date_watches.c.watch).where(
+        date_watches.c.workspace_id == workspace_id, date_watches.c.state != "kept"
+    )
+    return 0 if connection.execute(unsettled.limit(1)).first() is not None else None
+
+
+SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps, _scans, _watches)
 """Everything that time alone sets off. What else waits for a moment belongs here."""
 
 

@@ -39,8 +39,10 @@ _SAVE = Statement(
     " WHERE workspace_id = :workspace_id AND key = :key"
 )
 _WAKE = Statement(
-    "UPDATE scans SET due_at = :now WHERE workspace_id = :workspace_id AND watch = :watch"
-    " AND (due_at IS NULL OR due_at > :now)"
+    "UPDATE scans SET due_at = :now WHERE workspace_id = :workspace_id AND watch = :watch AND due_at > :now"
+)
+_RELEASE = Statement(
+    "UPDATE scans SET due_at = :now WHERE workspace_id = :workspace_id AND watch = :watch AND due_at IS NULL"
 )
 _SILENT_TEXT: Final = (
     "SELECT a.contact_id, c.external_id, a.last_at FROM activity a"
@@ -122,6 +124,9 @@ class SqlScans:
 
     def wake(self, workspace_id: int, watch: str, now: int) -> None:
         _WAKE.execute(self._connection, workspace_id=workspace_id, watch=watch, now=now)
+
+    def release(self, workspace_id: int, watch: str, now: int) -> None:
+        _RELEASE.execute(self._connection, workspace_id=workspace_id, watch=watch, now=now)
 
     def silent(
         self, workspace_id: int, kind: str, since: int, until: int, after: tuple[int, str], limit: int
