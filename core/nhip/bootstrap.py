@@ -28,6 +28,7 @@ from nhip.services.receipts import Receipts
 from nhip.services.reconcile import Reconcile
 from nhip.services.retention import Retention
 from nhip.services.scheduler import Scheduler
+from nhip.services.score_sweep import ScoreSweep
 from nhip.services.segments import Segments
 from nhip.settings import Settings
 
@@ -82,7 +83,7 @@ class Engine:
             database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
             self.clock, scheduler=self.scheduler, retention=self.retention, lease_seconds=settings.lease_seconds,
             call_timeout=settings.call_timeout_seconds, max_in_flight=settings.max_in_flight,
-            reconcile_seconds=settings.reconcile_seconds,
+            reconcile_seconds=settings.reconcile_seconds, scores=ScoreSweep(self.ingest, self.clock),
         )  # fmt: skip
         self._working: asyncio.Task[None] | None = None
 

@@ -53,9 +53,14 @@ class Contact(msgspec.Struct, kw_only=True):
     external_id: str
     attributes: dict[str, Any]
     score: int
+    """As it was when it was last looked at."""
     revision: int
     created_at: int
     updated_at: int
+    score_state: str | None = None
+    """What the score is made of: :mod:`nhip.engine.scoring` reads it. ``None`` where nothing ever counted."""
+    score_due_at: int | None = None
+    """When the score may next be another by itself; ``None`` for never."""
 
 
 class Record(msgspec.Struct, kw_only=True):

@@ -11,7 +11,7 @@ from nhip.domain.errors import InvalidInput, Problem
 from nhip.domain.scores import MOST_POINTS, SCORE_CHANGED, ScoreRule
 from nhip.domain.struct import Struct
 from nhip.domain.times import parse_duration
-from nhip.engine.conditions import Compiled, CustomConditions, compile_node, parse
+from nhip.engine.conditions import Compiled, CustomConditions, compile_node, fields_of, parse
 from nhip.engine.decoding import convert
 from nhip.plugin_api import Facts
 
@@ -39,8 +39,8 @@ class ScoreRuleDraft(Struct):
         dict[str, Any] | None, Meta(description="A condition that must hold, as a workflow's conditions are written.")
     ] = None
     cap: Annotated[
-        int | None,
-        Meta(ge=1, le=MOST_POINTS, description="The most that the rule can hold for one contact, or take away."),
+        Annotated[int, Meta(ge=1, le=MOST_POINTS)] | None,
+        Meta(description="The most that the rule can hold for one contact, or take away."),
     ] = None
     half_life: Annotated[
         str | None, Meta(description="After how long half of what it holds is gone, as in P30D; it stays otherwise.")
@@ -116,11 +116,16 @@ class ScoreBook:
     def __init__(self, rules: Sequence[ScoreRule], revision: int, customs: CustomConditions) -> None:
         self.rules = tuple(rules)
         self.revision = revision
+        self._fields = frozenset[str]().union(*(fields_of(rule.where) for rule in self.rules if rule.where is not None))
         self._by_type: dict[str, list[tuple[ScoreRule, Compiled | None]]] = {}
         for rule in self.rules:
             holds = None if rule.where is None else compile_node(rule.where, customs)
             for kind in rule.events:
                 self._by_type.setdefault(kind, []).append((rule, holds))
+
+    def reads(self, prefix: str) -> bool:
+        """Whether any rule's condition reads this field, or one below it."""
+        return any(field == prefix or field.startswith(prefix + ".") for field in self._fields)
 
     def concerns(self, event_type: str) -> bool:
         """Whether any rule counts events of this type."""

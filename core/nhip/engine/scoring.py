@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from nhip.domain.customers import Contact
 from nhip.domain.scores import RuleState, ScoreExplanation, ScoreLine, ScoreMove, ScoreRule, ScoreState
 from nhip.domain.struct import Struct
 
@@ -83,6 +84,13 @@ def _capped(points: float, rule: ScoreRule) -> float:
 def read_state(stored: str | None) -> ScoreState:
     """The state as it is stored; that of somebody who never did anything where nothing is."""
     return ScoreState(revision=0, turn=0, turns=(0,), rules={}) if stored is None else _decode(stored)
+
+
+def score_at(contact: Contact, now: int) -> int:
+    """A contact's score at a moment after it was stored."""
+    if contact.score_due_at is None:
+        return contact.score
+    return score_of(read_state(contact.score_state), now)
 
 
 def write_state(state: ScoreState) -> str:

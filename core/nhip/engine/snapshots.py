@@ -6,6 +6,7 @@ from typing import Any
 from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.times import format_micros
+from nhip.engine.scoring import score_at
 
 Attributes = dict[str, Any]
 _NOT_DONE_BY_CONTACT = frozenset({"message.delivered", "message.failed", *SCAN_EVENTS.values()})
@@ -43,12 +44,15 @@ def _lay(merged: Attributes, previous: Attributes, name: str, value: Any) -> Non
         merged[name] = value
 
 
-def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None) -> Attributes:
-    """The contact as conditions and templates see it; absent fields are absent."""
+def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None, now: int | None = None) -> Attributes:
+    """The contact as conditions and templates see it; absent fields are absent.
+
+    The score is the one at ``now``, or where nobody says when, the one that was stored.
+    """
     facts = dict(contact.attributes)
     facts["id"] = contact.id
     facts["external_id"] = contact.external_id
-    facts["score"] = contact.score
+    facts["score"] = contact.score if now is None else score_at(contact, now)
     facts["created_at"] = format_micros(contact.created_at)
     facts["updated_at"] = format_micros(contact.updated_at)
     if activity is not None:

@@ -12,6 +12,7 @@ from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, Publishe
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
+from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows, SecretVault
 from nhip.ports.segments import EnrolmentStore, SegmentStore
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
@@ -39,6 +40,7 @@ __all__ = [
     "RetentionStore",
     "RunStore",
     "ScanStore",
+    "ScoreStore",
     "SecretRows",
     "SecretVault",
     "SegmentStore",

@@ -9,6 +9,7 @@ from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, Publishe
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
+from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows
 from nhip.ports.segments import EnrolmentStore, SegmentStore
 
@@ -117,6 +118,11 @@ class Unit(Protocol):
     @property
     def enrolments(self) -> EnrolmentStore:
         """Many contacts on their way into a workflow."""
+        ...
+
+    @property
+    def scores(self) -> ScoreStore:
+        """Score rules, and which scores have to be looked at."""
         ...
 
     @property

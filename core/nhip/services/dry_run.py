@@ -269,6 +269,7 @@ class _OneWorkflow(Matcher):
         self.tried: list[tuple[TriedTrigger, Mapping[str, Any]]] = []
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
+        self.read_scores(unit, workspace_id)
         return _EveryEvent(self._judging)
 
     def reads(self, workspace_id: int, prefix: str) -> bool:

@@ -33,6 +33,7 @@ from nhip.services.progress import encode_output
 from nhip.services.reconcile import Question, Reconcile
 from nhip.services.retention import Place, Retention
 from nhip.services.scheduler import Scheduler
+from nhip.services.score_sweep import ScoreSweep
 
 log = logging.getLogger("nhip.worker")
 
@@ -86,6 +87,7 @@ class Executor:
         *,
         scheduler: Scheduler,
         retention: Retention,
+        scores: ScoreSweep,
         lease_seconds: float,
         call_timeout: float,
         max_in_flight: int,
@@ -95,6 +97,7 @@ class Executor:
         self._execution = execution
         self._reconcile = reconcile
         self._retention = retention
+        self._scores = scores
         self._scheduler = scheduler
         self._channels = channels
         self._doorbell = doorbell
@@ -366,6 +369,7 @@ class Executor:
         reconciled = await self._storage.transact(self._reconcile.run)
         self._suspects = self._suspects or reconciled.suspects
         await self._ask_providers()
+        await self._scores.run(self._storage)
 
     async def _ask_providers(self) -> None:
         """Ask about unknown deliveries, each at most every few seconds."""

@@ -12,8 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from nhip.catalog import Catalog
+from nhip.domain.customers import Contact
 from nhip.domain.events import Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
+from nhip.domain.scores import SCORE_CHANGED
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.snapshots import contact_events, record_events, record_facts
 from nhip.ports import Unit
@@ -23,6 +25,7 @@ from nhip.services.listening import Listening
 from nhip.services.matching import Matcher, Versions
 from nhip.services.memberships import Memberships
 from nhip.services.progress import Progress
+from nhip.services.scoring import hits_of, look_at, told
 
 _encode: Final = msgspec.json.Encoder().encode
 _DAY_MICROS: Final = 86_400_000_000
@@ -94,6 +97,7 @@ class _Batch:
             service.catalog, service.matcher, service.versions, service.customs, unit, workspace_id, now
         )
         matcher = service.matcher
+        self.book = matcher.scores(workspace_id)
         read = [name for name in _SELDOM_READ if matcher.reads(workspace_id, name)]
         reads = Reads(activity=read != ["account"] and bool(read), accounts="account" in read)
         watches = matcher.watches(workspace_id)
@@ -187,6 +191,8 @@ class _Batch:
                 known.count(happening.type, event, happening.time, contact)
             facts |= known.facts_of(contact)
         facts["previous"] = previous
+        if contact is not None and self.book is not None:
+            happenings += self.score(event, contact, happenings, facts)
         depth = event.cause.depth if event.cause else 0
         decided: set[str] = set()
         runs: list[str] = []
@@ -200,6 +206,37 @@ class _Batch:
         self.happenings += happenings
         self.write(root, happenings, facts, event.cause)
         return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
+
+    def score(
+        self, event: IncomingEvent, contact: Contact, happenings: Sequence[Happening], facts: dict[str, Any]
+    ) -> list[Happening]:
+        """Count what happened for the contact's score; answers the events that follow where it moves.
+
+        What time did to it since it was last looked at is an event of its own, where anybody listens.
+        """
+        assert self.book is not None
+        root = happenings[0]
+        looks = root.type == SCORE_CHANGED and event.source == ENGINE_SOURCE
+        hits = [] if looks else hits_of(self.book, happenings, facts, self.entries.moment)
+        if not hits and not looks:
+            return []
+        moves = look_at(contact, self.book, hits, self.now)
+        self.known.touch(contact)
+        facts["contact"]["score"] = contact.score
+        if moves:
+            facts["previous"].setdefault("contact", {})["score"] = moves[-1].previous
+        if looks:
+            root.data = told(moves[-1]) if moves else {}
+            return []
+        matcher = self.service.matcher
+        is_heard = self.entries.index.listens(SCORE_CHANGED) or SCORE_CHANGED in matcher.heard(self.workspace_id)
+        following: list[Happening] = []
+        for move in moves:
+            if move.rules or is_heard:
+                happening = Happening(new_id(), SCORE_CHANGED, max(one.time for one in happenings), event, root)
+                happening.data = told(move)
+                following.append(happening)
+        return following
 
     def happen(
         self, event: IncomingEvent, time: int, following: Sequence[tuple[str, dict[str, Any]]]

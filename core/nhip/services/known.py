@@ -254,7 +254,9 @@ class Known:
     def facts_of(self, contact: Contact) -> dict[str, Any]:
         """The facts of a contact, with its company's."""
         facts: dict[str, Any] = {
-            "contact": contact_facts(contact, self.activity.get(contact.id, {}) if self.activity is not None else None)
+            "contact": contact_facts(
+                contact, self.activity.get(contact.id, {}) if self.activity is not None else None, self.now
+            )
         }
         account = self.accounts.get(contact.attributes.get("account", ""))
         if account is not None:

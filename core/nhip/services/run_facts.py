@@ -23,7 +23,12 @@ class RunFacts(msgspec.Struct):
 
 
 def load_run_facts(
-    unit: Unit, catalog: Catalog, versions: Versions, workspace_id: int, run_ids: Sequence[str]
+    unit: Unit,
+    catalog: Catalog,
+    versions: Versions,
+    workspace_id: int,
+    run_ids: Sequence[str],
+    now: int,
 ) -> dict[str, RunFacts]:
     """The facts of these runs of one workspace, by run id.
 
@@ -51,7 +56,7 @@ def load_run_facts(
             if snapshot is not None:
                 facts[kind] = records.get((kind, snapshot["external_id"]), snapshot)
         if contact is not None:
-            facts["contact"] = contact_facts(contact, activity.get(contact.id, {}))
+            facts["contact"] = contact_facts(contact, activity.get(contact.id, {}), now)
             account = accounts.get(contact.attributes.get("account", ""))
             if account is not None:
                 facts["account"] = account

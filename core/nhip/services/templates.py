@@ -178,7 +178,7 @@ def sample_facts(
         if not found:
             raise NotFound("contact", contact)
         activity = {count.kind: count for count in unit.customers.activity(workspace_id, [found[0].id])}
-        facts["contact"] = contact_facts(found[0], activity)
+        facts["contact"] = contact_facts(found[0], activity, now)
         account = found[0].attributes.get("account", "")
         accounts = unit.customers.accounts(workspace_id, [account]) if account else {}
         if account in accounts:

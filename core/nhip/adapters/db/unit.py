@@ -21,6 +21,7 @@ from nhip.adapters.db.stores.past_events import SqlPastEvents
 from nhip.adapters.db.stores.retention import SqlRetention
 from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.adapters.db.stores.scans import SqlScans
+from nhip.adapters.db.stores.scores import SqlScores
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.segments import SqlSegments
 from nhip.adapters.db.stores.staff import SqlStaff
@@ -113,6 +114,10 @@ class SqlUnit:
     @cached_property
     def enrolments(self) -> SqlEnrolments:
         return SqlEnrolments(self.connection)
+
+    @cached_property
+    def scores(self) -> SqlScores:
+        return SqlScores(self.connection)
 
     @cached_property
     def history(self) -> SqlHistory:

@@ -15,7 +15,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
 _CONTACT = (
-    "SELECT id, external_id, attributes, score, revision, created_at, updated_at FROM contacts"
+    "SELECT id, external_id, attributes, score, revision, created_at, updated_at, score_state, score_due_at"
+    " FROM contacts"
     " WHERE workspace_id = :workspace_id AND "
 )
 _CONTACTS_BY_ID = Statement(_CONTACT.replace("WHERE workspace_id", "WHERE +workspace_id") + "{id in ids}")
@@ -30,12 +31,12 @@ _LOCK_ADDRESS = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:addres
 _INSERT_CONTACTS = BulkInsert(
     tables.contacts,
     ("id", "workspace_id", "external_id", "phone", "email", "zalo_user_id", "lifecycle", "status", "owner", "score",
-     "attributes", "revision", "created_at", "updated_at"),
+     "attributes", "revision", "created_at", "updated_at", "score_state", "score_due_at"),
 )  # fmt: skip
 _UPDATE_CONTACTS = BulkUpdate(
     tables.contacts,
     ("external_id", "phone", "email", "zalo_user_id", "lifecycle", "status", "owner", "attributes", "revision",
-     "updated_at"),
+     "updated_at", "score", "score_state", "score_due_at"),
     key=("id", "workspace_id", "revision"),
 )  # fmt: skip
 _RECORD = (
@@ -76,7 +77,7 @@ _BUMP = BulkInsert(
 def _contact(row: Any) -> Contact:
     return Contact(
         id=row[0], external_id=row[1], attributes=_decode(row[2]), score=row[3], revision=row[4], created_at=row[5],
-        updated_at=row[6],
+        updated_at=row[6], score_state=row[7], score_due_at=row[8],
     )  # fmt: skip
 
 
@@ -125,7 +126,7 @@ class SqlCustomers:
             rows.append(
                 (contact.id, workspace_id, contact.external_id, a.get("phone"), a.get("email"), a.get("zalo_user_id"),
                  a.get("lifecycle", "lead"), a.get("status"), a.get("owner"), contact.score, _encode(a).decode(),
-                 contact.revision, contact.created_at, contact.updated_at)
+                 contact.revision, contact.created_at, contact.updated_at, contact.score_state, contact.score_due_at)
             )  # fmt: skip
         _INSERT_CONTACTS.run(self._connection, rows)
 
@@ -136,7 +137,7 @@ class SqlCustomers:
             rows.append(
                 (contact.external_id, a.get("phone"), a.get("email"), a.get("zalo_user_id"), a.get("lifecycle", "lead"),
                  a.get("status"), a.get("owner"), _encode(a).decode(), contact.revision + 1, contact.updated_at,
-                 contact.id, workspace_id, contact.revision)
+                 contact.score, contact.score_state, contact.score_due_at, contact.id, workspace_id, contact.revision)
             )  # fmt: skip
         if _UPDATE_CONTACTS.run(self._connection, rows) != len(rows):
             raise Conflict("a contact changed meanwhile", retry=True)
