@@ -1,15 +1,13 @@
 """What the page on journeys shows is what the engine takes."""
 
 import json
-import re
 from typing import Any
 
 from nhip.catalog import Catalog
 from nhip.engine.definition import compile_definition
 from nhip.engine.reading_waits import DAYS
-from tests.docs.pages import ROOT
+from tests.docs.pages import blocks
 
-PAGE = (ROOT / "docs" / "journeys.md").read_text()
 TRIGGER = {"id": "t", "type": "event", "config": {"type": "shop.opened"}}
 
 
@@ -17,7 +15,7 @@ def shown() -> list[dict[str, Any]]:
     """Every JSON object of the page; several may follow each other in one block."""
     found = []
     decoder = json.JSONDecoder()
-    for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL):
+    for block in blocks("journeys.md", "json"):
         rest = block.strip()
         while rest:
             value, end = decoder.raw_decode(rest)
