@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Column, Connection, Select, Table, delete, insert, null, select, update
 
+from nhip.adapters.db.scan_tables import dates
 from nhip.adapters.db.segment_tables import segment_members
 from nhip.adapters.db.tables import accounts, activity, contacts, deliveries, events, records, runs, staff, steps
 from nhip.domain.customers import Contact, Record, Staff
@@ -53,6 +54,11 @@ class SqlDirectory:
         return [_with_attributes(Contact, row) for row in rows]
 
     def delete_contact(self, workspace_id: int, contact_id: str, reason: str, now: int) -> None:
+        their_records = select(records.c.id).where(
+            records.c.workspace_id == workspace_id, records.c.contact_id == contact_id
+        )
+        for owner in (dates.c.owner_id.in_(their_records), dates.c.owner_id == contact_id):
+            self._connection.execute(delete(dates).where(dates.c.workspace_id == workspace_id, owner))
         mine = (runs.c.workspace_id == workspace_id, runs.c.contact_id == contact_id)
         self._connection.execute(
             update(runs).where(*mine, runs.c.state == "running").values(state="cancelled", reason=reason, ended_at=now)
@@ -123,6 +129,9 @@ class SqlDirectory:
         return [_with_attributes(Record, row) for row in rows]
 
     def delete_record(self, workspace_id: int, record_id: str) -> None:
+        self._connection.execute(
+            delete(dates).where(dates.c.workspace_id == workspace_id, dates.c.owner_id == record_id)
+        )
         self._connection.execute(
             delete(records).where(records.c.workspace_id == workspace_id, records.c.id == record_id)
         )
