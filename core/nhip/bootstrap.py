@@ -17,6 +17,7 @@ from nhip.catalog import Catalog
 from nhip.ports import Clock, Unit
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.custom_conditions import custom_conditions
+from nhip.services.enrolments import Enrolments
 from nhip.services.execute import Execution
 from nhip.services.executor import Executor
 from nhip.services.inbox import Inbox
@@ -30,6 +31,7 @@ from nhip.services.retention import Retention
 from nhip.services.scheduler import Scheduler
 from nhip.services.score_sweep import ScoreSweep
 from nhip.services.segments import Segments
+from nhip.services.upkeep import Upkeep
 from nhip.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,12 +78,16 @@ class Engine:
             settle_after=settle_after,
         )  # fmt: skip
         self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
-        self.scheduler = Scheduler(self.ingest, Segments(catalog), self.clock)
+        self.segments = Segments(catalog)
+        self.enrolments = Enrolments(self.ingest, self.segments)
+        self.upkeep = Upkeep(self.segments, self.enrolments, self.clock)
+        self.scheduler = Scheduler(self.ingest, self.segments, self.clock)
         self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
         self.executor = Executor(
             database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
-            self.clock, scheduler=self.scheduler, retention=self.retention, lease_seconds=settings.lease_seconds,
+            self.clock, scheduler=self.scheduler, retention=self.retention, upkeep=self.upkeep,
+            lease_seconds=settings.lease_seconds,
             call_timeout=settings.call_timeout_seconds, max_in_flight=settings.max_in_flight,
             reconcile_seconds=settings.reconcile_seconds, scores=ScoreSweep(self.ingest, self.clock),
         )  # fmt: skip

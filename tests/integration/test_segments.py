@@ -195,10 +195,10 @@ class TestTime:
     async def test_the_workers_look_by_themselves(self, world: World, story: Story) -> None:
         await world.knows("KH-1", birthday="1990-11-22")
         await story.segment("birthday", BIRTHDAY)
-        await world.engine.executor.tend()
+        await world.engine.executor.reconcile()
         assert await world.value("SELECT walks_left FROM segments") == 1
         await world.later(days=1)
-        await world.engine.executor.tend()
+        await world.engine.executor.reconcile()
         assert await story.members("birthday") == ["KH-1"]
         assert await world.value("SELECT walks_left FROM segments") == 0
 
@@ -257,7 +257,7 @@ class TestDefinitions:
         await world.knows("KH-1", tags=["VIP"])
         await world.change("DELETE FROM segment_members")
         world.clock.advance(minutes=2)
-        await world.engine.executor.tend()
+        await world.engine.executor.reconcile()
         assert await story.members("vip") == ["KH-1"]
 
 

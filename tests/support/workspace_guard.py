@@ -26,6 +26,8 @@ ALLOWED: Final[dict[str, str]] = {
     r"^SELECT 1 FROM steps WHERE state = 'ready' AND leases_lost > 0": "whether anything has to be done alone",
     r"^SELECT contacts\.(workspace_id, \S+|score_due_at) FROM contacts WHERE contacts\.score_due_at <=": "due scores",
     r"^SELECT score_rules\..* FROM score_rules WHERE score_rules\.recount_after IS NOT NULL": "new score rules",
+    r"^SELECT segments\.workspace_id, segments\.name FROM segments WHERE segments\.due_at <=": "segments to look at",
+    r"^SELECT enrolments\.workspace_id, enrolments\.id FROM enrolments WHERE enrolments\.due_at <=": "enrolments",
     # What the queue answered is then reached by the ids it answered.
     r"^SELECT id, (workspace_id, .*|epoch, state, .*) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
     r"^UPDATE steps SET \"state\" = " + _BY_ID: "claimed steps, by their ids",

@@ -6,6 +6,7 @@ from nhip_admin_api.controllers.access import ApiKeysController, AuditController
 from nhip_admin_api.controllers.channels import ChannelsController
 from nhip_admin_api.controllers.contacts import ContactsController
 from nhip_admin_api.controllers.deliveries import DeliveriesController
+from nhip_admin_api.controllers.enrollments import EnrollmentsController
 from nhip_admin_api.controllers.events import EventsController
 from nhip_admin_api.controllers.hooks import HooksController
 from nhip_admin_api.controllers.metrics import MetricsController
@@ -32,6 +33,7 @@ CONTROLLERS: list[type[Controller]] = [
     WorkspacesController,
     ChannelsController,
     DeliveriesController,
+    EnrollmentsController,
     HooksController,
     MetricsController,
     RunsController,

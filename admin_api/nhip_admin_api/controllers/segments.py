@@ -21,7 +21,7 @@ JUDGED_IN_A_REQUEST: Final = 500
 
 def provide_segments(engine: TheEngine) -> Segments:
     """The dependency ``segments``."""
-    return Segments(engine.catalog)
+    return engine.segments
 
 
 TheSegments = NamedDependency[Segments]

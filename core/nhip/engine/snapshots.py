@@ -9,7 +9,9 @@ from nhip.domain.times import format_micros
 from nhip.engine.scoring import score_at
 
 Attributes = dict[str, Any]
-_NOT_DONE_BY_CONTACT = frozenset({"message.delivered", "message.failed", *SCAN_EVENTS.values()})
+_NOT_DONE_BY_CONTACT = frozenset(
+    {"message.delivered", "message.failed", "workflow.enrolled", "workflow.requested", *SCAN_EVENTS.values()}
+)
 
 
 def merge(current: Mapping[str, Any], snapshot: Mapping[str, Any]) -> tuple[Attributes, Attributes]:

@@ -34,6 +34,7 @@ from nhip.services.reconcile import Question, Reconcile
 from nhip.services.retention import Place, Retention
 from nhip.services.scheduler import Scheduler
 from nhip.services.score_sweep import ScoreSweep
+from nhip.services.upkeep import Upkeep
 
 log = logging.getLogger("nhip.worker")
 
@@ -41,6 +42,9 @@ _LOOK_UP_SECONDS: Final = 5.0
 _FIRST_CLEAN_SECONDS: Final = 240.0
 _CLEAN_SECONDS: Final = 3_600.0
 _BETWEEN_CLEANS_SECONDS: Final = 0.05
+_UPKEEP_SECONDS: Final = 1.0
+_BETWEEN_UPKEEPS_SECONDS: Final = 0.005
+"""So that whoever waits for the database gets a turn."""
 _SUSPECTS_AT_ONCE: Final = 50
 """How many steps that lost a worker are performed, one by one, before others get their turn again."""
 _PACE_SECONDS: Final = 0.008
@@ -87,6 +91,7 @@ class Executor:
         *,
         scheduler: Scheduler,
         retention: Retention,
+        upkeep: Upkeep,
         scores: ScoreSweep,
         lease_seconds: float,
         call_timeout: float,
@@ -97,6 +102,7 @@ class Executor:
         self._execution = execution
         self._reconcile = reconcile
         self._retention = retention
+        self._upkeep = upkeep
         self._scores = scores
         self._scheduler = scheduler
         self._channels = channels
@@ -132,6 +138,7 @@ class Executor:
                 group.create_task(self._drain_loop())
                 group.create_task(self._reconcile_loop())
                 group.create_task(self._schedule_loop())
+                group.create_task(self._upkeep_loop())
                 group.create_task(self._clean_loop())
                 group.create_task(self._doorbell.run(self.answer))
         finally:
@@ -362,6 +369,8 @@ class Executor:
         """One pass at once: for tests, and for an operator who does not want to wait."""
         self._asked.clear()
         await self._reconcile_once()
+        while await self._keep_up():
+            pass
         await self._scheduler.run(self._storage)
         self._work.set()
 
@@ -407,6 +416,28 @@ class Executor:
             except Exception:
                 log.exception("schedule failed")
             await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))
+
+    # --- upkeep -----------------------------------------------------------------------------------------------------
+
+    async def _upkeep_loop(self) -> None:
+        """Keep segments and enrolments going. Beside the reconciling, because there may be much of it."""
+        while True:
+            more = False
+            try:
+                more = await self._keep_up()
+            except StorageUnavailable as error:
+                log.warning("storage unavailable", extra={"detail": error.detail})
+            except Exception:
+                log.exception("upkeep failed")
+            await asyncio.sleep(_BETWEEN_UPKEEPS_SECONDS if more else _UPKEEP_SECONDS * random.uniform(0.8, 1.2))
+
+    async def _keep_up(self) -> bool:
+        """One unit of what is due; answers whether more is."""
+        done = await self._upkeep.run(self._storage)
+        if done.entered:
+            self._work.set()
+            self._doorbell.ring()
+        return done.more
 
     # --- clean ------------------------------------------------------------------------------------------------------
 

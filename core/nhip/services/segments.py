@@ -156,16 +156,27 @@ class Segments:
     def _is_behind(self, unit: Unit, stored: StoredSegment, now: int) -> bool:
         return not stored.is_complete or bool(unit.segments.due_contacts(stored.workspace_id, stored.name, now, 1))
 
-    def refresh(
-        self, unit: Unit, workspace_id: int, name: str, now: int, limit: int, *, skip_locked: bool = False
-    ) -> bool:
+    def refresh(self, unit: Unit, workspace_id: int, name: str, now: int, limit: int) -> bool:
         """Bring a segment up to ``now``, judging at most ``limit`` contacts; answers whether that was enough.
 
-        With ``skip_locked``, one that another process is busy with is left to it.
+        One that there is not needs nothing.
         """
-        stored = unit.segments.find(workspace_id, name, lock=True, skip_locked=skip_locked)
-        if stored is None:
-            return not skip_locked or unit.segments.find(workspace_id, name) is None
+        stored = unit.segments.find(workspace_id, name, lock=True)
+        return stored is None or self._bring_up(unit, stored, now, limit)
+
+    def look(self, unit: Unit, workspace_id: int, name: str, now: int, limit: int) -> bool:
+        """The same where it is due, which a worker finds out by itself; answers whether it is due still.
+
+        One that another process is busy with is left to it.
+        """
+        stored = unit.segments.find(workspace_id, name, lock=True, skip_locked=True)
+        if stored is None or not _is_due(stored, now):
+            return False
+        self._bring_up(unit, stored, now, limit)
+        return _is_due(stored, now)
+
+    def _bring_up(self, unit: Unit, stored: StoredSegment, now: int, limit: int) -> bool:
+        workspace_id, name = stored.workspace_id, stored.name
         segment = Segment(name, read_condition(stored.condition), is_complete=stored.is_complete)
         due = unit.segments.due_contacts(workspace_id, name, now, limit)
         self._judge(unit, stored, segment, due, now, by_definition=not stored.is_complete)
@@ -210,3 +221,7 @@ class Segments:
         if contacts:
             unit.customers.lock_contacts(stored.workspace_id, contacts)
             keep(unit, stored.workspace_id, {segment: contacts}, now, by_definition=lambda *_: by_definition)
+
+
+def _is_due(stored: StoredSegment, now: int) -> bool:
+    return stored.due_at is not None and stored.due_at <= now
