@@ -165,7 +165,7 @@ class TestInterruptions:
         await world.workflow("welcome", PAUSE)
         save = world.engine.segments.save
         now = world.clock.micros()
-        rest = {"if_match": None, "actor": "tester", "now": now}
+        rest: dict[str, Any] = {"if_match": None, "actor": "tester", "now": now}
         transact = world.engine.database.transact
         await transact(save, world.workspace_id, "vip", SegmentDraft(condition=VIP), **rest)
         identifier = await start(world, segment="vip")

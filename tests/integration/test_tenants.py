@@ -26,14 +26,16 @@ BODIES: dict[str, Any] = {
     "PUT /v1/records/{kind}/{external_id}": {"status": "theirs"},
     "PUT /v1/templates/{name}": {**TEMPLATE, "text": "theirs"},
     "PUT /v1/workflows/{name}": {**WORKFLOW, "title": "theirs"},
+    "PUT /v1/segments/{name}": {"condition": {"field": "contact.name", "op": "equals", "value": "theirs"}},
     "PATCH /v1/channels/{name}": {"config": {}},
     "POST /v1/channels/{name}/test": {"to": "0987654321", "template": "ours"},
     "POST /v1/templates/{name}/preview": {},
     "POST /v1/deliveries/{delivery_id}/resolve": {"outcome": "sent"},
     "POST /v1/workflows/{name}/dry-run": {"event": EVENT},
     "POST /v1/workflows/{name}/validate": None,
+    "POST /v1/workflows/{name}/enroll": {"contacts": ["ours"]},
 }
-FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates", "workflows", "metrics")
+FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates", "segments", "workflows", "metrics")
 QUERIES = {"GET /v1/workflows/{name}/explain": "?contact=ours"}
 OBJECTS = [
     route for route in routes()
@@ -57,7 +59,12 @@ async def furnish(api: Api) -> dict[str, dict[str, str]]:
     sent = (await api.send({"id": "1", "source": "shop", "type": "shop.opened", "subject": "ours"}))["events"][0]
     await api.work()
     [delivery] = (await api.get("/v1/deliveries"))["items"]
-    named = {"external_id": "ours", "name": "ours", "number": "1", "kind": "order"}
+    segment = {"condition": {"field": "contact.name", "op": "equals", "value": "ours"}}
+    expect_made(await api.request("PUT", "/v1/segments/ours", segment))
+    enrolled = await api.post("/v1/workflows/ours/enroll", {"contacts": ["ours"]}, 202)
+    named = {
+        "external_id": "ours", "name": "ours", "number": "1", "kind": "order", "enrollment_id": enrolled["id"],
+    }  # fmt: skip
     return {
         "events": {"event_id": sent["id"]},
         "runs": {"run_id": sent["runs"][0]},
@@ -83,6 +90,7 @@ async def everything(api: Api, values: dict[str, dict[str, str]]) -> dict[str, A
             family = route.path.split("/")[2]
             address = route.fill({**values.get(family, {}), "kind": "order"}) + QUERIES.get(str(route), "")
             seen[address] = expect(await api.request("GET", address), 200)
+            seen[address].pop("as_of", None)
     return seen
 
 
