@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
 
 import msgspec
@@ -143,6 +144,10 @@ class LocalContext(Protocol):
         Raises:
             ActionFailed: the contact does not exist, or a value is refused.
         """
+        ...
+
+    def find_record(self, record_type: str, external_id: str) -> Mapping[str, Any] | None:
+        """A record as it is now, with what this action changed of it; ``None`` where there is none."""
         ...
 
     def save_record(
@@ -493,10 +498,14 @@ class RecordType(Plugin):
 
 
 class Bundle(Plugin):
-    """A package of plugins, recipes, templates, taxonomies and policies for one trade."""
+    """A package of recipes for one trade: workflows with their templates, and scenarios that prove them."""
 
     title: ClassVar[str]
     version: ClassVar[str]
+    folder: ClassVar[Path]
+    """Where its recipes are: a folder for each, with ``workflow.yaml``, a folder ``templates`` with a file for each
+    template, and files ``*.scenario.yaml``.
+    """
 
 
 __all__ = [

@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
 
@@ -123,6 +124,8 @@ def check_class(sort: Sort, cls: object) -> type[Plugin]:
         for name in ("title", "version"):
             if not isinstance(getattr(cls, name, None), str):
                 raise PluginRefused(f"{cls.__qualname__} has no {name}")
+        if not isinstance(getattr(cls, "folder", None), Path) or not cls.folder.is_dir():
+            raise PluginRefused(f"{cls.__qualname__}: folder has to be the path of a folder with recipes")
     return cls
 
 

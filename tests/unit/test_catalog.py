@@ -75,7 +75,7 @@ def test_the_shipped_plugins_are_loaded() -> None:
     assert {"order_status", "ticket", "deal", "form_submitted", "record_changed", "event"} <= catalog.triggers.keys()
     assert {"send_message", "update_contact", "create_task", "call_webhook"} <= catalog.actions.keys()
     assert {"order", "deal", "ticket", "task", "appointment"} <= catalog.record_types.keys()
-    assert catalog.conditions.keys() == {"working_hours"}
+    assert "working_hours" in catalog.conditions
     assert status(catalog, "trigger.order_status").kinds == ("trigger.order_status",)
 
 

@@ -17,6 +17,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "plugins": "nhip.cli.plugins:plugins",
     "keys": "nhip.cli.keys:keys",
     "workflows": "nhip.cli.workflows:workflows",
+    "recipes": "nhip.cli.recipes:recipes",
 }
 
 

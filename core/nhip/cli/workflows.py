@@ -1,5 +1,5 @@
-"""``nhip workflows``: definitions as JSON files, checked, brought in and written out over the local database, and
-scenarios that test them.
+"""``nhip workflows``: definitions as JSON or YAML files, checked, brought in and written out over the local database,
+and scenarios that test them.
 """
 
 import sys
@@ -23,6 +23,7 @@ from nhip.ports import Unit
 from nhip.services import keys
 from nhip.services.workflows import Workflows
 from nhip.settings import load
+from nhip.testing.plain_yaml import read_yaml
 
 ACTOR = "cli"
 _file = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -102,6 +103,8 @@ def _catalog() -> Catalog:
 def _read(file: Path) -> dict[str, Any]:
     content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     try:
+        if file.suffix in (".yaml", ".yml"):
+            return msgspec.convert(read_yaml(content.decode(), str(file)), dict[str, Any])
         return msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid(str(file), "malformed_input", str(error)) from None

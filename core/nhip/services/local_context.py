@@ -95,6 +95,10 @@ class UnitLocalContext:
         self._add(contact=normalised)
         return previous
 
+    def find_record(self, record_type: str, external_id: str) -> Mapping[str, Any] | None:
+        """A record as it is now, with what this action changed of it."""
+        return self._record(record_type, external_id)
+
     def save_record(
         self, record_type: str, external_id: str | None, fields: Mapping[str, Any], *, create: bool
     ) -> Mapping[str, Any]:

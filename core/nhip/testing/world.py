@@ -197,7 +197,8 @@ class World:
         It is made for the type of ``channel``, or for the ``channel_type`` that is said; where neither is, for the type
         that all channels of this world share.
         """
-        draft = convert({"channel_type": self._type_for(channel), **content}, TemplateDraft)
+        said = content if "channel_type" in content else {"channel_type": self._type_for(channel), **content}
+        draft = convert(said, TemplateDraft)
         templates = Templates(self.engine.catalog, self.engine.renderer)
         self._write(
             lambda unit, now: templates.save(

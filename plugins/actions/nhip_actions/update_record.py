@@ -20,6 +20,9 @@ class UpdateRecordConfig(Config):
     external_id: Annotated[
         str | None, Meta(description="The record's external id. Without it: the record that the event is about.")
     ] = None
+    create: Annotated[
+        bool, Meta(description="Whether the record is made where there is none; it needs external_id then.")
+    ] = False
     set: Annotated[
         dict[str, Any], Meta(description="Fields and their new values; null empties a field.", max_length=50)
     ] = field(default_factory=dict)
@@ -33,6 +36,8 @@ class UpdateRecord(LocalAction):
 
     def check(self, config: UpdateRecordConfig) -> Sequence[Problem]:
         """Something must change, but not which record it is."""
+        if config.create and config.external_id is None:
+            return [Problem(path="external_id", code="missing", message="a new record needs an external id")]
         if not config.set:
             return [Problem(path="set", code="nothing_to_do", message="nothing is changed")]
         return [
@@ -49,7 +54,8 @@ class UpdateRecord(LocalAction):
             external_id = (context.facts.get(config.type) or {}).get("external_id")
         if not external_id:
             raise ActionFailed(f"the event is about no {config.type}, and external_id does not name one")
-        return dict(context.save_record(config.type, external_id, context.render(config.set), create=False))
+        create = config.create and context.find_record(config.type, external_id) is None
+        return dict(context.save_record(config.type, external_id, context.render(config.set), create=create))
 
 
 @hookimpl
