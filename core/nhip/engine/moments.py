@@ -51,6 +51,14 @@ def moment_of(value: Any, facts: Facts) -> datetime | None:
     return None
 
 
+def date_of(value: Any) -> date | None:
+    """The date that a fact is, where it is one and no time."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and _DATE.fullmatch(value) else None
+    except ValueError:
+        return None
+
+
 def day_of(value: Any, facts: Facts) -> date | None:
     """The day that a fact tells: a date as it stands, a time as the day it falls on in the contact's time zone."""
     if not isinstance(value, str):

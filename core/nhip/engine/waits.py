@@ -10,7 +10,7 @@ from typing import Final
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WaitEvent, WaitFor, Waiting, WaitUntil, WaitWindow
 from nhip.engine.facts import reader
-from nhip.engine.moments import moment_of, zone, zone_of
+from nhip.engine.moments import date_of, moment_of, zone, zone_of
 from nhip.plugin_api import Facts
 
 ELAPSED: Final = "elapsed"
@@ -70,7 +70,10 @@ def instant(day: date, clock: time, place: tzinfo) -> datetime:
 
 
 def window_opening(window: WaitWindow, facts: Facts, now: datetime) -> datetime:
-    """``now`` where the hours are open, else the instant in UTC at which they open next."""
+    """``now`` where the hours are open, else the instant in UTC at which they open next.
+
+    Hours that would begin after their end, because the clocks skip their beginning, are none on that day.
+    """
     place = place_of(window.timezone, facts)
     today = now.astimezone(place).date()
     for ahead in range(-1, 9):
@@ -79,7 +82,7 @@ def window_opening(window: WaitWindow, facts: Facts, now: datetime) -> datetime:
             continue
         last = day + timedelta(days=1) if window.to <= window.from_ else day
         opens, closes = instant(day, window.from_, place), instant(last, window.to, place)
-        if now < closes:
+        if now < closes and opens < closes:
             return max(opens, now)
     raise AssertionError("every window opens within a week")
 
@@ -89,19 +92,13 @@ def _moment(wait: WaitUntil, facts: Facts) -> datetime | None:
     said: datetime | date | None = wait.moment
     if wait.field is not None or wait.day is not None:
         raw = wait.day if wait.day is not None else reader(wait.field or "")(facts)
-        if isinstance(raw, str) and len(raw) == 10:
-            try:
-                said = date.fromisoformat(raw)
-            except ValueError:
-                return None
-        else:
-            said = moment_of(raw, facts)
+        said = date_of(raw) or moment_of(raw, facts)
     if said is None:
         return None
     try:
         if isinstance(said, datetime):
             local = said.astimezone(place)
-            day, clock = local.date(), local.time()
+            day, clock = local.date(), local.time().replace(fold=0)
         else:
             day, clock = said, time()
         if wait.days or wait.at is not None or not isinstance(said, datetime):
