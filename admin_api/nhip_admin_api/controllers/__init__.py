@@ -14,6 +14,7 @@ from nhip_admin_api.controllers.operations import OperationsController
 from nhip_admin_api.controllers.plugins import PluginsController
 from nhip_admin_api.controllers.records import RecordsController
 from nhip_admin_api.controllers.runs import RunsController
+from nhip_admin_api.controllers.scores import ContactScoreController, ScoreRulesController
 from nhip_admin_api.controllers.segments import SegmentsController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
 from nhip_admin_api.controllers.templates import TemplatesController
@@ -37,6 +38,8 @@ CONTROLLERS: list[type[Controller]] = [
     HooksController,
     MetricsController,
     RunsController,
+    ContactScoreController,
+    ScoreRulesController,
     TemplatesController,
     WorkflowsController,
 ]

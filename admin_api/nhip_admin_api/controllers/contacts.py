@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from nhip.domain.customers import ContactSnapshot
 from nhip.domain.directory import ContactStory, TimelineItem
+from nhip.engine.scoring import score_at
 from nhip.services import contacts
 from nhip_admin_api.auth import requires
 from nhip_admin_api.controllers.records import show_record
@@ -45,12 +46,14 @@ class ContactsController(Controller):
         rows = await engine.database.read(
             contacts.page, principal.workspace_id, wanted, after=paging.after, limit=paging.fetch
         )
-        return paging.page(rows, lambda row: row.contact.id, show_contact)
+        now = engine.clock.micros()
+        return paging.page(rows, lambda row: row.contact.id, lambda row: show_contact(row, now))
 
     @get("/{external_id:str}", guards=[requires("contacts:read")], summary="Show a contact")
     async def get_contact(self, engine: TheEngine, principal: ThePrincipal, external_id: FromPath[str]) -> Contact:
         """One contact, with how often it did what."""
-        return show_contact(await engine.database.read(contacts.one, principal.workspace_id, external_id))
+        found = await engine.database.read(contacts.one, principal.workspace_id, external_id)
+        return show_contact(found, engine.clock.micros())
 
     @put("/{external_id:str}", guards=[requires("contacts:write")], summary="Make or change a contact")
     async def put_contact(
@@ -59,7 +62,8 @@ class ContactsController(Controller):
         """Say what is true now: what is left out stays, null takes a field away. What changes becomes events."""
         event = contacts.change(engine.intake, external_id, msgspec.to_builtins(data))
         await engine.inbox.submit(principal.workspace_id, [event])
-        return show_contact(await engine.database.read(contacts.one, principal.workspace_id, external_id))
+        found = await engine.database.read(contacts.one, principal.workspace_id, external_id)
+        return show_contact(found, engine.clock.micros())
 
     @delete("/{external_id:str}", guards=[requires("contacts:write")], summary="Delete a contact")
     async def delete_contact(self, engine: TheEngine, principal: ThePrincipal, external_id: FromPath[str]) -> None:
@@ -84,7 +88,7 @@ class ContactsController(Controller):
         """Everything that is kept about a person, as the law lets them ask for it."""
         found = await engine.database.read(contacts.export, principal.workspace_id, external_id)
         return ContactExport(
-            contact=show_contact(found.story),
+            contact=show_contact(found.story, engine.clock.micros()),
             records=[show_record(record) for record in found.records],
             timeline=[show_item(item) for item in found.items],
         )
@@ -96,8 +100,8 @@ class ContactsController(Controller):
         await engine.database.transact(contacts.erase, workspace, actor, external_id, now)
 
 
-def show_contact(story: ContactStory) -> Contact:
-    """A contact as it is shown."""
+def show_contact(story: ContactStory, now: int) -> Contact:
+    """A contact as it is shown, with the score that it has now."""
     contact = story.contact
     said: dict[str, Any] = {
         name: value for name, value in contact.attributes.items() if name in Contact.__struct_fields__
@@ -106,7 +110,7 @@ def show_contact(story: ContactStory) -> Contact:
         **said,
         id=contact.id,
         external_id=contact.external_id,
-        score=contact.score,
+        score=score_at(contact, now),
         activity={
             count.kind: Activity(
                 count=count.count, first_at=moment(count.first_at), last_at=moment(count.last_at), total=count.total

@@ -11,7 +11,7 @@ SCOPES: Final = {
     "contacts:write": "Change contacts, records, accounts and staff",
     "workflows:read": "Read workflows, and test drafts",
     "workflows:write": "Change workflow drafts",
-    "workflows:publish": "Publish, pause, resume and archive workflows",
+    "workflows:publish": "Publish, pause, resume and archive workflows, and replace the score rules",
     "channels:read": "Read channel accounts and sources",
     "channels:write": "Change channel accounts and sources, and send tests",
     "templates:read": "Read templates",

@@ -272,6 +272,9 @@ class _OneWorkflow(Matcher):
         self.read_scores(unit, workspace_id)
         return _EveryEvent(self._judging)
 
+    def publish_version(self, workspace_id: int) -> int:
+        return 0
+
     def reads(self, workspace_id: int, prefix: str) -> bool:
         return True
 
@@ -336,7 +339,8 @@ def _overlay(unit: Unit, record: _Record) -> Unit:
         bump_activity=_nothing,
     )
     runs = _Overlay(unit.runs, insert=record.take_runs, open_runs=_none)
-    return cast(Unit, _Overlay(unit, events=events, customers=customers, runs=runs))
+    segments = _Overlay(unit.segments, all=_none)
+    return cast(Unit, _Overlay(unit, events=events, customers=customers, runs=runs, segments=segments))
 
 
 def _none(*_values: Any) -> list[Any]:

@@ -8,8 +8,9 @@ from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.scores import ScoreExplanation, StoredScoreRules
 from nhip.engine import scoring
+from nhip.engine.conditions import CustomConditions
 from nhip.engine.reading import ENGINE_ROOTS
-from nhip.engine.score_rules import draft_of, read_rules
+from nhip.engine.score_rules import ScoreBook, draft_of, read_rules
 from nhip.ports import Unit
 from nhip.services import contacts
 from nhip.services.revisions import check_match
@@ -56,6 +57,15 @@ def save(
     unit.workflows.raise_publish_version(workspace_id)
     unit.audit.write(workspace_id, actor, "score_rules.change", "score-rules", now, {"revision": stored.revision})
     return stored
+
+
+def book_of(raw: Mapping[str, Any], catalog: Catalog, customs: CustomConditions) -> ScoreBook:
+    """Rules that are written and not stored.
+
+    Raises:
+        InvalidInput: as :func:`save`.
+    """
+    return ScoreBook(read_rules(_checked(raw, catalog)), 1, customs)
 
 
 def _checked(raw: Mapping[str, Any], catalog: Catalog) -> list[dict[str, Any]]:
