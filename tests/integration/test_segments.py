@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from nhip.adapters.db.due import next_due
 from nhip.domain.segments import SegmentDraft
-from nhip.domain.times import format_micros
+from nhip.domain.times import format_micros, from_micros, parse_time
 from nhip.engine.segments import Segment, read_condition
 from nhip.engine.snapshots import contact_facts
 from nhip.ports import Unit
@@ -192,6 +193,21 @@ class TestTime:
         assert await story.refresh("quiet", limit=2)
         assert len(await story.members("quiet")) == 2
 
+    async def test_it_is_known_when_somebody_may_enter_or_leave(self, world: World, story: Story) -> None:
+        def due() -> Any:
+            look: Any = lambda unit: next_due(unit.connection, world.workspace_id)  # noqa: E731
+            return world.engine.database.read(look)
+
+        await world.knows("KH-1", birthday="1990-11-23")
+        await story.segment("birthday", BIRTHDAY)
+        assert await due() == world.clock.micros()
+        await world.engine.executor.reconcile()
+        assert from_micros(await due()) == parse_time("2026-11-23T00:00:00+07:00")
+        world.clock.advance(hours=40)
+        await world.engine.executor.reconcile()
+        assert await story.members("birthday") == ["KH-1"]
+        assert from_micros(await due()) == parse_time("2026-11-24T00:00:00+07:00")
+
     async def test_the_workers_look_by_themselves(self, world: World, story: Story) -> None:
         await world.knows("KH-1", birthday="1990-11-22")
         await story.segment("birthday", BIRTHDAY)
@@ -352,6 +368,23 @@ class TestApi:
         problem = expect(await api.request("PUT", "/v1/segments/some", {"condition": condition}), 422)
         assert [(one["path"], one["code"]) for one in problem["errors"]] == [(path, code)]
         expect(await api.request("GET", "/v1/segments/some"), 404)
+
+    async def test_it_stays_while_a_workflow_names_it(self, api: Api) -> None:
+        greeting = {
+            "name": "greeting",
+            "triggers": [{"id": "in", "type": "segment_entered", "config": {"segment": "vip"}}],
+            "steps": [{"id": "pause", "wait": {"for": "P1D"}}],
+        }
+        await api.post("/v1/workflows", greeting, 201)
+        problem = expect(await api.request("POST", "/v1/workflows/greeting/publish"), 422)
+        [fault] = problem["errors"]
+        assert (fault["path"], fault["code"]) == ("triggers[0].config.segment", "unknown_segment")
+        await api.put("/v1/segments/vip", {"condition": VIP}, 201)
+        await api.post("/v1/workflows/greeting/publish")
+        problem = expect(await api.request("DELETE", "/v1/segments/vip"), 409)
+        assert "greeting" in problem["detail"]
+        await api.post("/v1/workflows/greeting/archive")
+        expect(await api.request("DELETE", "/v1/segments/vip"), 204)
 
     async def test_a_name_is_a_name(self, api: Api) -> None:
         problem = expect(await api.request("PUT", "/v1/segments/Big%20Spenders", {"condition": VIP}), 422)

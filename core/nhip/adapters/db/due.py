@@ -6,8 +6,11 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 
 from nhip.adapters.db.scan_tables import date_watches, scans
+from nhip.adapters.db.segment_tables import enrolments, segment_moments, segments
 from nhip.adapters.db.tables import steps
 from nhip.domain.runs import PARKED_UNTIL
+
+_NOT_BUILT: Final = 2
 
 Source = Callable[[Connection, int], int | None]
 """Asks a workspace for the earliest moment, in microseconds, at which one sort of work is due."""
@@ -44,7 +47,31 @@ def _watches(connection: Connection, workspace_id: int) -> int | None:
     return 0 if connection.execute(unsettled.limit(1)).first() is not None else None
 
 
-SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps, _scans, _watches)
+def _segments(connection: Connection, workspace_id: int) -> int | None:
+    """Segments that are not built yet, and those of which somebody may enter or leave because time passes."""
+    moment = (
+        select(func.min(segment_moments.c.due_at))
+        .where(segment_moments.c.workspace_id == workspace_id, segment_moments.c.segment == segments.c.name)
+        .scalar_subquery()
+    )
+    mine = select(segments.c.walks_left, segments.c.due_at, moment).where(
+        segments.c.workspace_id == workspace_id, segments.c.due_at.is_not(None)
+    )
+    due = [
+        looked if walks == _NOT_BUILT else max(looked, changes)
+        for walks, looked, changes in connection.execute(mine)
+        if walks == _NOT_BUILT or changes is not None
+    ]
+    return min(due, default=None)
+
+
+def _enrolments(connection: Connection, workspace_id: int) -> int | None:
+    """The next contacts of an enrolment."""
+    due = select(func.min(enrolments.c.due_at)).where(enrolments.c.workspace_id == workspace_id)
+    return connection.execute(due).scalar()
+
+
+SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps, _scans, _watches, _segments, _enrolments)
 """Everything that time alone sets off. What else waits for a moment belongs here."""
 
 
