@@ -47,6 +47,17 @@ LAWS: Final[dict[str, str]] = {
         SELECT id, workspace_id, contact_id FROM records) x
         LEFT JOIN contacts c ON c.id = x.contact_id AND c.workspace_id = x.workspace_id
         WHERE x.contact_id IS NOT NULL AND c.id IS NULL""",
+    "a day that is kept is that of somebody": """
+        SELECT d.owner_id, d.watch FROM dates d
+        LEFT JOIN contacts c ON c.id = d.contact_id AND c.workspace_id = d.workspace_id
+        LEFT JOIN records r ON r.id = d.owner_id AND r.workspace_id = d.workspace_id
+        WHERE c.id IS NULL OR (d.owner_id <> d.contact_id AND (r.id IS NULL OR r.contact_id <> d.contact_id))""",
+    "a scan stands exactly while an active workflow asks it": """
+        SELECT s.key FROM scans s LEFT JOIN workflow_scans w ON w.key = s.key AND w.workspace_id = s.workspace_id
+        LEFT JOIN workflows f ON f.name = w.workflow AND f.workspace_id = s.workspace_id AND f.state = 'active'
+        GROUP BY s.workspace_id, s.key HAVING COUNT(f.name) = 0 UNION ALL
+        SELECT w.key FROM workflow_scans w LEFT JOIN scans s ON s.key = w.key AND s.workspace_id = w.workspace_id
+        WHERE s.key IS NULL""",
     "a run is under way exactly while one of its steps is open": """
         SELECT r.id, r.state, COUNT(s.id) FROM runs r LEFT JOIN steps s ON s.run_id = r.id
         AND s.state IN ('ready', 'running', 'waiting', 'unknown') AND s.generation = 0

@@ -72,8 +72,8 @@ def check_trigger(cls: type[Trigger], *configs: Mapping[str, Any]) -> None:
             continue
         if first != second or type(first) is not Lowered:
             findings.append(f"lower() does not answer with the same Lowered twice for {config}")
-        elif not first.event_types or not all(first.event_types):
-            findings.append(f"lower() names no event type for {config}")
+        elif not (first.event_types or first.scans) or not all(first.event_types):
+            findings.append(f"lower() names no event type and no scan for {config}")
     _report(cls, findings)
 
 

@@ -54,11 +54,7 @@ class SqlDirectory:
         return [_with_attributes(Contact, row) for row in rows]
 
     def delete_contact(self, workspace_id: int, contact_id: str, reason: str, now: int) -> None:
-        their_records = select(records.c.id).where(
-            records.c.workspace_id == workspace_id, records.c.contact_id == contact_id
-        )
-        for owner in (dates.c.owner_id.in_(their_records), dates.c.owner_id == contact_id):
-            self._connection.execute(delete(dates).where(dates.c.workspace_id == workspace_id, owner))
+        self._forget_days(workspace_id, contact_id)
         mine = (runs.c.workspace_id == workspace_id, runs.c.contact_id == contact_id)
         self._connection.execute(
             update(runs).where(*mine, runs.c.state == "running").values(state="cancelled", reason=reason, ended_at=now)
@@ -86,6 +82,7 @@ class SqlDirectory:
         )
 
     def erase_traces(self, workspace_id: int, contact_id: str) -> None:
+        self._forget_days(workspace_id, contact_id)
         self._connection.execute(
             delete(records).where(records.c.workspace_id == workspace_id, records.c.contact_id == contact_id)
         )
@@ -104,6 +101,14 @@ class SqlDirectory:
             .where(steps.c.workspace_id == workspace_id, steps.c.contact_id == contact_id)
             .values(output=null())
         )
+
+    def _forget_days(self, workspace_id: int, contact_id: str) -> None:
+        """Those of a contact and of its records."""
+        their_records = select(records.c.id).where(
+            records.c.workspace_id == workspace_id, records.c.contact_id == contact_id
+        )
+        for owner in (dates.c.owner_id.in_(their_records), dates.c.owner_id == contact_id):
+            self._connection.execute(delete(dates).where(dates.c.workspace_id == workspace_id, owner))
 
     # --- records ------------------------------------------------------------------------------------------------------
 
