@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from nhip.domain.errors import InvalidInput, StaleRevision
+from nhip.domain.segments import SegmentDraft
 from nhip.engine import scoring
 from nhip.ports import Unit
 from nhip.services import scores
@@ -238,10 +239,22 @@ async def test_a_score_falls_below_a_mark_while_nothing_happens(world: World) ->
 
 
 async def test_the_fall_is_no_event_where_nobody_listens_and_segments_follow_all_the_same(world: World) -> None:
+    condition = {"field": "contact.score", "op": "greater_or_equal", "value": 60}
+
+    def make(unit: Unit) -> None:
+        world.engine.segments.save(
+            unit, world.workspace_id, "hot", SegmentDraft(condition=condition), if_match=None, actor="tester",
+            now=world.clock.micros(),
+        )  # fmt: skip
+
+    await world.engine.database.transact(make)
     await rules(world, {**CLICKED, "points": 100, "half_life": "P1D"})
     await world.happens("link.clicked")
+    assert await world.rows("SELECT segment FROM segment_members") == [("hot",)]
 
     await world.later(days=1)
+
+    assert await world.rows("SELECT segment FROM segment_members") == []
 
     assert await moves(world) == [(0, 100)]
     assert await world.value("SELECT score FROM contacts") == 50

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from nhip.adapters.db.scan_tables import date_watches, scans
 from nhip.adapters.db.segment_tables import enrolments, segment_moments, segments
-from nhip.adapters.db.tables import steps
+from nhip.adapters.db.tables import contacts, score_rules, steps
 from nhip.domain.runs import PARKED_UNTIL
 
 _NOT_BUILT: Final = 2
@@ -71,7 +71,20 @@ def _enrolments(connection: Connection, workspace_id: int) -> int | None:
     return connection.execute(due).scalar()
 
 
-SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps, _scans, _watches, _segments, _enrolments)
+def _scores(connection: Connection, workspace_id: int) -> int | None:
+    """The next look at a score that falls by itself; scores that changed rules have not reached are to be found now."""
+    unfinished = select(score_rules.c.revision).where(
+        score_rules.c.workspace_id == workspace_id, score_rules.c.recount_after.is_not(None)
+    )
+    if connection.execute(unfinished).first() is not None:
+        return 0
+    due = select(func.min(contacts.c.score_due_at)).where(
+        contacts.c.workspace_id == workspace_id, contacts.c.score_due_at.is_not(None)
+    )
+    return connection.execute(due).scalar()
+
+
+SOURCES: Final[tuple[Source, ...]] = (_open_steps, _held_steps, _scans, _watches, _segments, _enrolments, _scores)
 """Everything that time alone sets off. What else waits for a moment belongs here."""
 
 
