@@ -1,7 +1,7 @@
 """What the page on scores shows is what the engine takes, and what it answers."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -43,5 +43,5 @@ def test_the_trigger_and_the_wait_compile() -> None:
 
 def test_every_operator_is_told() -> None:
     section = PAGE.partition("## The trigger")[2]
-    for operator in Operator.__args__:
+    for operator in get_args(Operator):
         assert f"`{operator}`" in section, operator

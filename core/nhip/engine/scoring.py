@@ -151,11 +151,11 @@ def next_look(state: ScoreState, now: int) -> int | None:
     Points and those taken away may both decay, and one hides the other; it is the earliest moment that either alone
     could bring about.
     """
-    parts = [(held(one, now), one.half_life) for one in state.rules.values() if one.half_life]
-    total = math.fsum(held(one, now) for one in state.rules.values())
+    parts = [(held(one, now), one.half_life) for one in state.rules.values()]
+    total = math.fsum(points for points, _ in parts)
     middle = math.floor(total + 0.5)
-    falling = [(points, half_life) for points, half_life in parts if points > 0]
-    rising = [(-points, half_life) for points, half_life in parts if points < 0]
+    falling = [(points, half_life) for points, half_life in parts if half_life and points > 0]
+    rising = [(-points, half_life) for points, half_life in parts if half_life and points < 0]
     ages = [
         age
         for lost, way in ((falling, total - middle + 0.5), (rising, middle + 0.5 - total))

@@ -17,7 +17,7 @@ It reads what ``contact.score_changed`` says, and holds at no other event:
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from msgspec import Meta
 
@@ -68,7 +68,7 @@ class ScoreCrossing(Condition):
         return _verdict(code, config, f"{turns[-1]} to {score}")
 
 
-def _is_path(turns: Any) -> bool:
+def _is_path(turns: Any) -> TypeGuard[Sequence[int]]:
     return isinstance(turns, Sequence) and len(turns) > 0 and all(type(one) is int for one in turns)
 
 
