@@ -89,6 +89,12 @@ class Scenario:
             place = f"given.records[{position}]"
             with self._at(place):
                 _put_record(world, record, self._faults, place)
+        for name, condition in given.segments.items():
+            with self._at(f"given.segments.{name}"):
+                world.segment(name, condition)
+        if given.score_rules:
+            with self._at("given.score_rules"):
+                world.score_rules(given.score_rules)
         for position, workflow in enumerate(given.workflows):
             named = f" ({workflow})" if isinstance(workflow, str) else ""
             with self._at(f"given.workflows[{position}]{named}"):

@@ -39,6 +39,9 @@ class Given(Struct):
     accounts: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     contacts: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     records: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    segments: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """Condition trees over ``contact.…``."""
+    score_rules: list[dict[str, Any]] = msgspec.field(default_factory=list)
     channels: dict[str, dict[str, Any] | None] = msgspec.field(default_factory=dict)
     templates: dict[str, dict[str, Any] | str] = msgspec.field(default_factory=dict)
     """Templates, or files with one."""

@@ -38,14 +38,16 @@ from nhip.domain.errors import InvalidInput, NotFound, Problem
 from nhip.domain.events import EventReceipt, IncomingEvent
 from nhip.domain.messages import Inbound, Receipt, ReceiptStatus, RejectionReason
 from nhip.domain.past_events import Explanation
+from nhip.domain.segments import SegmentDraft
 from nhip.domain.times import format_time, parse_duration, parse_time, to_micros
 from nhip.engine.decoding import convert
 from nhip.plugin_api import AddressKind
 from nhip.ports import Unit
-from nhip.services import contacts, explain, records, staff
+from nhip.services import contacts, explain, records, scores, staff
 from nhip.services.channel_accounts import ChannelAccounts
 from nhip.services.intake import CloudEvent
 from nhip.services.receipts import Arrival
+from nhip.services.segments import Segments
 from nhip.services.templates import Templates
 from nhip.services.workflows import Workflows
 from nhip.settings import Settings
@@ -168,6 +170,23 @@ class World:
     def account(self, external_id: str, /, **attributes: Any) -> None:
         """Put a company that contacts may belong to."""
         self._write(lambda unit, now: staff.put_account(unit, self._workspace_id, _ACTOR, external_id, attributes, now))
+
+    def segment(self, name: str, /, condition: Mapping[str, Any]) -> None:
+        """Make or replace a segment: a condition tree over ``contact.…``."""
+        draft = SegmentDraft(condition=dict(condition))
+        segments = Segments(self.engine.catalog)
+        self._write(
+            lambda unit, now: segments.save(unit, self._workspace_id, name, draft, if_match=None, actor=_ACTOR, now=now)
+        )
+
+    def score_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the rules of the score, as ``PUT /v1/score-rules`` takes them."""
+        said = {"rules": [dict(rule) for rule in rules]}
+        self._write(
+            lambda unit, now: scores.save(
+                unit, self._workspace_id, said, catalog=self.engine.catalog, if_match=None, actor=_ACTOR, now=now
+            )
+        )
 
     def channel(
         self,
