@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from nhip.domain.conditions import All, AnyOf, Node, Not, Test
 from nhip.domain.times import format_time, from_micros, to_micros
 from nhip.engine.segments import Segment, keep_planned
 
+DAY = 86_400_000_000
 START = datetime(2028, 2, 26, 3, tzinfo=UTC)  # a leap year's end of February is near
 ZONES = ("Asia/Ho_Chi_Minh", "America/New_York", "Pacific/Apia", "Europe/London", "nowhere")
 PATHS = ("contact.activity.order.last_at", "contact.custom.renewal", "contact.birthday", "contact.created_at")
@@ -70,7 +72,7 @@ leaps = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(condition=conditions, facts=people(), shift=st.integers(0, 86_400), within=st.floats(0, 1))
 def test_nothing_changes_before_the_next_moment(
     condition: Node, facts: dict[str, Any], shift: int, within: float
@@ -79,9 +81,25 @@ def test_nothing_changes_before_the_next_moment(
     now = to_micros(START) + shift * 1_000_000
     holds, coming = segment.judge(facts, now)
     assert coming is None or coming > now
-    last = now + 800 * 86_400_000_000 if coming is None else coming - 1
-    for moment in (last, now + int((last - now) * within)):
+    last = now + 800 * DAY if coming is None else coming - 1
+    for moment in (last, now + int((last - now) * within), *range(now, min(last, now + 800 * DAY), DAY - DAY // 24)):
         assert segment.holds(facts, from_micros(moment)) is holds
+
+
+@pytest.mark.parametrize(
+    ("planned", "wanted", "kept"),
+    [
+        pytest.param(None, None, None, id="nothing"),
+        pytest.param(None, 20, 20, id="the first"),
+        pytest.param(15, 20, 15, id="too early, and harmless"),
+        pytest.param(15, None, 15, id="not needed, and harmless"),
+        pytest.param(20, 15, 15, id="too late"),
+        pytest.param(10, 20, 20, id="it has come"),
+        pytest.param(10, None, None, id="it has come, and nothing follows"),
+    ],
+)
+def test_an_earlier_plan_stays(planned: int | None, wanted: int | None, kept: int | None) -> None:
+    assert keep_planned(planned, wanted, now=10) == kept
 
 
 class Keeper:

@@ -15,7 +15,7 @@ from nhip_admin_api.pagination import Page
 from nhip_admin_api.revised import IfMatch, tagged
 from nhip_admin_api.schemas.segments import Count, Segment, SegmentMember
 
-JUDGED_IN_A_REQUEST: Final = 500
+JUDGED_IN_A_REQUEST: Final = 200
 """How many contacts a request may judge before it answers; the workers do the rest."""
 
 

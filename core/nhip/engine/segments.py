@@ -147,8 +147,8 @@ def changes(test: Test, facts: Facts, now: datetime) -> Iterator[datetime]:
 def _midnights(day: date, offset: timedelta, facts: Facts, now: datetime) -> Iterator[datetime]:
     """When the days begin and end, by the clocks of the contact, that lie so far from an anniversary."""
     zone = zone_of(facts)
-    this_year = now.astimezone(zone).year
-    for year in range(this_year - 2, min(this_year + 3, MAXYEAR)):
+    nearest = (now.astimezone(zone).date() - offset).year
+    for year in range(nearest - 1, min(nearest + 2, MAXYEAR)):
         try:
             anniversary = day.replace(year=year)
         except ValueError:  # born on 29 February

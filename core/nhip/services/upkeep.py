@@ -12,8 +12,8 @@ from nhip.services.segments import Segments
 log = logging.getLogger("nhip.worker")
 
 _PIECES: Final = 20
-_JUDGED: Final = 250
-"""Contacts that one unit judges."""
+_JUDGED: Final = 100
+"""Contacts that one unit judges: some ten milliseconds, for which events may have to wait."""
 _AFTER_A_FAULT: Final = 60_000_000
 """Microseconds after which a piece is tried again that failed in this process."""
 
