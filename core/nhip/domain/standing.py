@@ -25,14 +25,6 @@ class StandingScan(msgspec.Struct, kw_only=True):
     created_at: int
 
 
-class Silence(Struct):
-    """A contact and when it was last active."""
-
-    contact_id: str
-    external_id: str
-    last_at: int
-
-
 class Owner(Struct):
     """Whoever has a watched field: a contact, or a record of one."""
 

@@ -35,6 +35,7 @@ def ticks_after(cron: Cron, after: datetime) -> Iterator[datetime]:
             yield tick
 
 
+@lru_cache(maxsize=1024)
 def next_tick(cron: Cron, after: datetime) -> datetime | None:
     """The first tick after a moment."""
     return next(ticks_after(cron, after), None)

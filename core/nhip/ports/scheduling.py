@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from nhip.domain.standing import KeptDate, MetDate, Owner, Silence, StandingScan
+from nhip.domain.standing import KeptDate, MetDate, Owner, StandingScan
 
 
 class ScanStore(Protocol):
@@ -47,13 +47,15 @@ class ScanStore(Protocol):
 
     def silent(
         self, workspace_id: int, kind: str, since: int, until: int, after: tuple[int, str], limit: int
-    ) -> list[Silence]:
-        """Contacts that were last active in this way after ``since`` and up to ``until``, by time and contact."""
+    ) -> Sequence[tuple[str, str, int]]:
+        """Contacts that were last active in this way after ``since`` and up to ``until``, by time and contact: id,
+        external id, and that time.
+        """
         ...
 
     def quiet(
         self, workspace_id: int, kind: str, since: int, until: int, after: tuple[int, str], limit: int
-    ) -> list[Silence]:
+    ) -> Sequence[tuple[str, str, int]]:
         """As :meth:`silent`, of those that were active in no other way later."""
         ...
 

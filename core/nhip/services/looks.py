@@ -8,7 +8,7 @@ import msgspec
 
 from nhip.domain.events import IncomingEvent, RecordSnapshot
 from nhip.domain.scans import SCAN_EVENTS, DateScan, SegmentScan, SilenceScan, TickScan
-from nhip.domain.standing import MetDate, Silence, StandingScan
+from nhip.domain.standing import MetDate, StandingScan
 from nhip.domain.times import format_micros, from_micros, to_micros
 from nhip.engine.dates import Meeting, meetings, slots_on, watch_of
 from nhip.engine.schedule import last_tick, next_tick, tick_to_run
@@ -44,6 +44,8 @@ class Look:
         self._segments = segments
         self._now = now
         self._workspace_id = standing.workspace_id
+        self._key = standing.key
+        self._type = SCAN_EVENTS[type(standing.scan)]
 
     def go_on(self) -> list[IncomingEvent]:
         """Begin the look, or go on with it, by one page."""
@@ -126,24 +128,26 @@ class Look:
             found = find(self._workspace_id, kind, since, until, after, limit)
             events += self._silence_events(scan, found)
             if len(found) == limit:
-                self._pause(kind, found[-1].last_at, found[-1].contact_id)
+                contact_id, _, last_at = found[-1]
+                self._pause(kind, last_at, contact_id)
                 return events
         self._finish(self._until)
         return events
 
-    def _silence_events(self, scan: SilenceScan, found: Sequence[Silence]) -> Iterator[IncomingEvent]:
+    def _silence_events(self, scan: SilenceScan, found: Sequence[tuple[str, str, int]]) -> Iterator[IncomingEvent]:
         first = next_tick(scan.when, from_micros(self._standing.since_at))
-        is_late = first is not None and to_micros(first) < self._until
-        for one in found:
-            due = self._until
+        due = until = self._until
+        is_late = first is not None and to_micros(first) < until
+        length, activity = scan.days * _DAY_MICROS, scan.activity
+        for contact_id, external_id, last_at in found:
             if is_late:  # each has its own moment, at which it would have been found
-                crossing = from_micros(one.last_at + scan.days * _DAY_MICROS)
-                due = to_micros(next_tick(scan.when, crossing - _INSTANT) or from_micros(due))
+                crossing = from_micros(last_at + length)
+                due = to_micros(next_tick(scan.when, crossing - _INSTANT) or from_micros(until))
             data = {
-                "days": (due - one.last_at) // _DAY_MICROS, "band": scan.days, "activity": scan.activity,
-                "since": format_micros(one.last_at),
+                "days": (due - last_at) // _DAY_MICROS, "band": scan.days, "activity": activity,
+                "since": format_micros(last_at),
             }  # fmt: skip
-            yield self._event(one.contact_id, one.external_id, one.last_at, due, data)
+            yield self._event(contact_id, external_id, last_at, due, data)
 
     # --- days ---------------------------------------------------------------------------------------------------------
 
@@ -202,8 +206,8 @@ class Look:
             self._pause(page[-1])
         else:
             self._finish(tick)
-        data = {"tick": format_micros(tick)}
-        return [self._event(contact_id, name, tick, tick, data) for contact_id, name in pairs]
+        said = format_micros(tick)
+        return [self._event(contact_id, name, tick, tick, {"tick": said}) for contact_id, name in pairs]
 
     # --- segments -----------------------------------------------------------------------------------------------------
 
@@ -252,8 +256,8 @@ class Look:
         self, contact_id: str, external_id: str, occasion: int | str, due: int, data: dict[str, Any]
     ) -> IncomingEvent:
         """The event that says that a scan found a contact; the same one whenever it is found on the same occasion."""
+        key = data["scan"] = self._key
         return IncomingEvent(
-            source=ENGINE_SOURCE, source_id=f"{self._standing.key}:{contact_id}:{occasion}",
-            type=SCAN_EVENTS[type(self._standing.scan)], subject=external_id, time=due,
-            data={"scan": self._standing.key, **data},
+            source=ENGINE_SOURCE, source_id=f"{key}:{contact_id}:{occasion}", type=self._type, subject=external_id,
+            time=due, data=data,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from nhip.adapters.db import scan_tables
 from nhip.adapters.db.statements import BulkInsert, Statement
 from nhip.domain.scans import Scan
-from nhip.domain.standing import Silence, StandingScan
+from nhip.domain.standing import StandingScan
 
 _decode: Final = msgspec.json.Decoder(Scan).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -130,12 +130,12 @@ class SqlScans:
 
     def silent(
         self, workspace_id: int, kind: str, since: int, until: int, after: tuple[int, str], limit: int
-    ) -> list[Silence]:
+    ) -> Sequence[tuple[str, str, int]]:
         return self._silences(_SILENT, workspace_id, kind, since, until, after, limit)
 
     def quiet(
         self, workspace_id: int, kind: str, since: int, until: int, after: tuple[int, str], limit: int
-    ) -> list[Silence]:
+    ) -> Sequence[tuple[str, str, int]]:
         return self._silences(_QUIET, workspace_id, kind, since, until, after, limit)
 
     def _silences(
@@ -147,13 +147,12 @@ class SqlScans:
         until: int,
         after: tuple[int, str],
         limit: int,
-    ) -> list[Silence]:
+    ) -> Sequence[tuple[str, str, int]]:
         after_at, after_id = max(after, (since + 1, ""))
-        rows = statement.run(
+        return statement.run(
             self._connection, workspace_id=workspace_id, kind=kind, until=until, after_at=after_at, after_id=after_id,
             limit=limit,
         )  # fmt: skip
-        return [Silence(contact_id=row[0], external_id=row[1], last_at=row[2]) for row in rows]
 
     def activity_kinds(self, workspace_id: int) -> list[str]:
         found: list[str] = []
