@@ -366,7 +366,7 @@ class Executor:
             await asyncio.sleep(self._reconcile_seconds * random.uniform(0.8, 1.2))
 
     async def reconcile(self) -> None:
-        """One pass at once: for tests, and for an operator who does not want to wait."""
+        """Look around at once: for tests, and for an operator who does not want to wait."""
         self._asked.clear()
         await self._reconcile_once()
         while await self._keep_up():
@@ -375,8 +375,14 @@ class Executor:
         self._work.set()
 
     async def _reconcile_once(self) -> None:
-        reconciled = await self._storage.transact(self._reconcile.run)
-        self._suspects = self._suspects or reconciled.suspects
+        more = True
+        while more and not self._stopping:
+            # Between two passes of a burst, what the first one woke is claimed already.
+            reconciled = await self._storage.transact(self._reconcile.run)
+            self._suspects = self._suspects or reconciled.suspects
+            more = reconciled.more
+            if more:
+                self._work.set()
         await self._ask_providers()
         await self._scores.run(self._storage)
 

@@ -45,6 +45,8 @@ class Reconciled(msgspec.Struct):
     settled: int = 0
     suspects: bool = False
     """Whether steps are due that lost a worker before: they have to be performed alone."""
+    more: bool = False
+    """Whether one pass was not enough."""
 
 
 class Question(msgspec.Struct, kw_only=True):
@@ -89,7 +91,8 @@ class Reconcile:
         if expired or waits or overdue:
             crashpoint("reconcile.after_write")
         suspects = unit.runs.has_suspects(now)
-        return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue), suspects=suspects)
+        more = _LIMIT in (len(expired), len(waits), len(overdue))
+        return Reconciled(expired=len(expired), woken=len(waits), settled=len(overdue), suspects=suspects, more=more)
 
     def _free(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
         """Decide about steps whose worker is gone.
