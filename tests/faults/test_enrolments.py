@@ -1,6 +1,7 @@
 """Workers are killed while a segment is built and its members enter a workflow: everybody enters, once."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ async def test_workers_are_killed_while_many_enter(make_stage: MakeStage, contac
         for _ in range(kills):
             before = (await ask("GET", address))["seen"]
 
-            async def has_moved(before: int = before) -> bool:
+            async def has_moved(before: int = before) -> Any:
                 now = await ask("GET", address)
                 return now["seen"] > before or now["state"] != "running"
 
@@ -50,7 +51,7 @@ async def test_workers_are_killed_while_many_enter(make_stage: MakeStage, contac
             workers.pop(chance.randrange(2)).kill()
             workers.append(stage.start("worker"))
 
-        async def is_done() -> bool:
+        async def is_done() -> Any:
             return (await ask("GET", address))["state"] == "done"
 
         await stage.until(is_done, "everybody has entered", on_this_machine(60))
