@@ -217,6 +217,26 @@ async def test_what_looks_like_a_mistake_is_told_and_stops_nothing(api: Api) -> 
     }
 
 
+async def test_events_that_a_journey_waits_for_in_vain_are_told(api: Api) -> None:
+    for kind in ("shop.bought", "shop.opened"):
+        event = {"id": kind, "source": "shop", "specversion": "1.0", "type": kind, "subject": "KH-1"}
+        await api.send(event)
+    journey = with_steps(
+        {"id": "buys", "wait": {"event": ["shop.bought", "shop.buoght"], "timeout": "P2D"}},
+        {"id": "pays", "wait": {"event": "shop.bought"}},
+        {"id": "tagged", "wait": {"event": "contact.tag_added", "timeout": "P2D"}},
+        triggers=[{"type": "event", "config": {"type": "shop.opened"}}],
+        settings={"exit_when": [{"event": "order.created"}, {"event": "shop.lfet"}]},
+    )
+    await api.post("/v1/workflows", journey, 201)
+    published = await api.post("/v1/workflows/thanks/publish")
+    assert {(warning["path"], warning["code"]) for warning in published["warnings"]} == {
+        ("steps[0].wait.event", "never_seen"),
+        ("steps[1].wait", "long_wait"),
+        ("settings.exit_when[1].event", "never_seen"),
+    }
+
+
 async def test_what_a_workflow_needs_cannot_be_taken_away(ready: Api) -> None:
     for path in ("/v1/channels/screen", "/v1/templates/thanks", "/v1/workflows/thanks"):
         expect(await ready.request("DELETE", path), 409)
