@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
-from nhip import Action, ActionFailed, Facts, LocalAction, MessageClass, MessageRequest, TemplateError
+from nhip import (
+    Action,
+    ActionFailed,
+    Assign,
+    Assigned,
+    Facts,
+    LocalAction,
+    MessageClass,
+    MessageRequest,
+    TemplateError,
+)
 from nhip.adapters.templates import TemplateRenderer
 from nhip_actions.create_task import CreateTask
 from nhip_actions.create_ticket import CreateTicket
@@ -34,6 +44,8 @@ class RecordingContext:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.contact_changes: list[tuple[Mapping[str, Any], Sequence[str], Sequence[str]]] = []
+        self.stored: Mapping[str, Any] = {}
+        """Every record, as it is now."""
         self.records: list[tuple[str, str | None, Mapping[str, Any], bool]] = []
 
     now = datetime(2026, 11, 21, 1, tzinfo=UTC)
@@ -64,13 +76,21 @@ class RecordingContext:
         self.records.append((record_type, external_id, fields, create))
         return {"external_id": external_id or "made", **fields}
 
+    def find_record(self, record_type: str, external_id: str) -> Mapping[str, Any] | None:
+        return {"external_id": external_id, **self.stored} if self.stored else None
+
+    def assign(self, to: Assign | str) -> Assigned:
+        """The owner, or whoever is named."""
+        word = self.render(to if isinstance(to, str) else to.to)
+        return Assigned(staff=(self.facts["contact"]).get("owner") if word == "owner" else word, to=word)
+
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         raise AssertionError
 
 
 def do(action: type[LocalAction], config: Mapping[str, Any], facts: Facts = FACTS) -> tuple[RecordingContext, Any]:
     context = RecordingContext(facts)
-    return context, action().run(context, msgspec.convert(config, action.config_type))
+    return context, action().run(cast(Any, context), msgspec.convert(config, action.config_type))
 
 
 def problems(action: type[Action], config: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from nhip.domain.duty import Absence, Hours
 from nhip.domain.struct import Struct
 
 Short = Annotated[str, Meta(max_length=200)]
@@ -75,6 +76,8 @@ class Record(msgspec.Struct, kw_only=True):
     revision: int
     created_at: int
     updated_at: int
+    closed_at: int | None = None
+    """When its status became one of those that end it; ``None`` while it is open, or has no such statuses."""
 
 
 class ActivityCount(Struct):
@@ -98,3 +101,7 @@ class Staff(Struct):
     department: str | None = None
     store: str | None = None
     active: bool = True
+    hours: Hours | tuple[Hours, ...] | None = None
+    """When they work; nobody said so where there are none."""
+    absences: tuple[Absence, ...] = ()
+    """When they are away."""

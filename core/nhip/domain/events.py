@@ -16,6 +16,8 @@ class RecordSnapshot(Struct):
     type: str
     external_id: str
     fields: dict[str, Any]
+    mentioned: bool = False
+    """Named by its external id alone: where there is no such object, none is made."""
 
 
 class Cause(Struct):

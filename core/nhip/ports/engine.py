@@ -285,3 +285,15 @@ class StaffStore(Protocol):
     def find(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, Staff]:
         """The employees of these names, by external id."""
         ...
+
+    def in_department(self, workspace_id: int, name: str) -> list[Staff]:
+        """Everybody of a department, also who left."""
+        ...
+
+    def in_store(self, workspace_id: int, name: str) -> list[Staff]:
+        """Everybody of a store, also who left."""
+        ...
+
+    def departments(self, workspace_id: int, names: Sequence[str]) -> set[str]:
+        """Of these departments, those in which somebody works."""
+        ...

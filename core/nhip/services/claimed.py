@@ -18,6 +18,7 @@ from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
 from nhip.services.matching import Versions
 from nhip.services.progress import Progress, StepChange
+from nhip.services.taxonomies import Taxonomies
 
 log = logging.getLogger("nhip.execute")
 EXPIRED: Final = "expired"
@@ -61,6 +62,7 @@ class Parts:
     ingest: Ingest
     intake: Intake
     progress: Progress
+    taxonomies: Taxonomies
     renderer: Renderer
     settle_after: int
     """Microseconds for which an unknown message waits for word."""

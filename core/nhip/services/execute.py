@@ -28,6 +28,7 @@ from nhip.services.outgoing import OPEN
 from nhip.services.preparation import Preparation
 from nhip.services.progress import Progress, StepChange, plain
 from nhip.services.receipts import Receipts
+from nhip.services.taxonomies import Taxonomies
 
 _MOST_AT_ONCE: Final = 50
 """How many local steps of a run are done while somebody waits for the answer."""
@@ -71,7 +72,8 @@ class Execution:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._parts = Parts(
-            catalog=catalog, versions=versions, ingest=ingest, intake=intake, progress=progress, renderer=renderer,
+            catalog=catalog, versions=versions, ingest=ingest, intake=intake, progress=progress,
+            taxonomies=Taxonomies(catalog), renderer=renderer,
             settle_after=int(settle_after.total_seconds() * 1_000_000), chance=chance,
         )  # fmt: skip
         self.catalog = catalog

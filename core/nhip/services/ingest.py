@@ -101,7 +101,8 @@ class _Batch:
         read = [name for name in _SELDOM_READ if matcher.reads(workspace_id, name)]
         reads = Reads(activity=read != ["account"] and bool(read), accounts="account" in read)
         watches = matcher.watches(workspace_id)
-        self.known = Known(unit, workspace_id, now, service.catalog.record_types, reads, watches)
+        ended = matcher.ended(workspace_id)
+        self.known = Known(unit, workspace_id, now, service.catalog.record_types, reads, watches, ended)
         self.entries.new_contacts = self.known.new_contacts
         self.work = False
         self.rows: list[tuple[Any, ...]] = []
@@ -171,8 +172,11 @@ class _Batch:
                 previous["contact"] = old
         facts: dict[str, Any] = {}
         for snapshot in event.records:
+            if snapshot.mentioned and (snapshot.type, snapshot.external_id) not in known.records:
+                continue
+            holder = None if snapshot.mentioned else contact
             record, created, old = known.lay_record(
-                snapshot.type, snapshot.external_id, snapshot.fields, contact, time, stated=event.time is not None
+                snapshot.type, snapshot.external_id, snapshot.fields, holder, time, stated=event.time is not None
             )
             facts[snapshot.type] = record_facts(record)
             following += record_events(snapshot.type, created, old, record.attributes)

@@ -18,6 +18,7 @@ from nhip.engine.decoding import problem_of
 from nhip.services.phones import normalise_phone
 
 MAX_NESTING: Final = 32
+LONGEST_ID: Final = 200
 _EMAIL: Final = re.compile(
     r"[^@\s\x00-\x1f<>(),;:\\\"\[\]]{1,64}@(?=.{3,190}$)[^@\s\x00-\x1f<>(),;:\\\"\[\]]+\.[^@\s.]{2,}"
 )
@@ -97,6 +98,7 @@ class Intake:
         self._zones = available_timezones()
         self._record_types: dict[str, type[msgspec.Struct]] = {}
         self._amount_fields = {kind: record_type.amount_field for kind, record_type in catalog.record_types.items()}
+        self._event_fields = {kind: record_type.event_fields for kind, record_type in catalog.record_types.items()}
         for kind, record_type in catalog.record_types.items():
             self._record_types[kind] = msgspec.defstruct(
                 f"{kind.title()}Snapshot",
@@ -143,11 +145,7 @@ class Intake:
             named = contact.setdefault("external_id", envelope.subject)
             if named != envelope.subject:
                 raise invalid(f"{prefix}subject", "contradiction", "subject and data.contact.external_id differ")
-        records = [
-            self.record(kind, data[kind], f"{prefix}data.{kind}")
-            for kind in self._record_types
-            if kind in data and isinstance(data[kind], dict)
-        ]
+        records = self.records(envelope.type, data, f"{prefix}data")
         return IncomingEvent(
             source=envelope.source,
             source_id=envelope.id,
@@ -158,6 +156,25 @@ class Intake:
             contact=contact,
             records=records,
         )
+
+    def records(self, event_type: str, data: Mapping[str, Any], path: str = "data") -> list[RecordSnapshot]:
+        """The business objects that an event's data are about: their snapshots, or their external ids.
+
+        Raises:
+            InvalidInput: with the place of each problem.
+        """
+        found: list[RecordSnapshot] = []
+        for kind in self._record_types:
+            said = data.get(kind)
+            if isinstance(said, dict):
+                found.append(self.record(kind, said, f"{path}.{kind}"))
+            elif isinstance(said, str) and 0 < len(said) <= LONGEST_ID:
+                family, _, verb = event_type.partition(".")
+                taken = self._event_fields[kind].get(verb, ()) if family == kind else ()
+                fields = {name: data[name] for name in taken if data.get(name) is not None}
+                snapshot = self.record(kind, {**fields, "external_id": said}, path)
+                found.append(msgspec.structs.replace(snapshot, mentioned=True))
+        return found
 
     def contact(self, raw: Any, path: str = "") -> dict[str, Any]:
         """Check and normalise a contact's snapshot: phone to E.164, email to lower case, tags without repeats.

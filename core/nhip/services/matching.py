@@ -17,6 +17,7 @@ from nhip.engine.index import Entry, MatchIndex
 from nhip.engine.score_rules import ScoreBook
 from nhip.ports import Unit
 from nhip.services.score_books import load_book
+from nhip.services.taxonomies import ended_statuses
 
 log = logging.getLogger("nhip.matching")
 
@@ -88,6 +89,7 @@ class Matcher:
         self._scans: dict[int, dict[str, dict[str, Scan]]] = {}
         self._books: dict[int, ScoreBook | None] = {}
         self._watches: dict[int, tuple[Watch, ...]] = {}
+        self._ended: dict[int, dict[str, frozenset[str]]] = {}
         self._reads: dict[tuple[int, str], bool] = {}
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
@@ -117,6 +119,7 @@ class Matcher:
             dated = {watch_of(scan) for scan in self.scans(workspace_id).values() if isinstance(scan, DateScan)}
             self._watches[workspace_id] = tuple(sorted(dated, key=lambda watch: watch.key))
             self.read_scores(unit, workspace_id)
+            self._ended[workspace_id] = ended_statuses(unit, self._catalog, workspace_id)
             self._known[workspace_id] = newest
             self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
         return index
@@ -154,6 +157,10 @@ class Matcher:
     def watches(self, workspace_id: int) -> Sequence[Watch]:
         """The fields whose days those scans need to find; ask after :meth:`refresh`."""
         return self._watches.get(workspace_id, ())
+
+    def ended(self, workspace_id: int) -> Mapping[str, frozenset[str]]:
+        """Per record type, the statuses in which a record is over; ask after :meth:`refresh`."""
+        return self._ended.get(workspace_id, {})
 
     def read_scores(self, unit: Unit, workspace_id: int) -> None:
         """Bring the workspace's score rules up to date."""

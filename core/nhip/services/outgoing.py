@@ -19,6 +19,7 @@ from nhip.engine.program import ProgramNode
 from nhip.engine.settle import is_deduped
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Unit
+from nhip.services.assigning import Assigning
 from nhip.services.claimed import EXPIRED, Claimed, Parts, Sending, bug, done_before, expired, fall_back, untried
 from nhip.services.progress import StepChange, plain
 from nhip.services.run_facts import RunFacts
@@ -39,7 +40,14 @@ class Outgoing:
     """The messages of one workspace in one unit. What becomes of their steps is added to ``changes``."""
 
     def __init__(
-        self, parts: Parts, unit: Unit, workspace_id: int, now: int, claimed: Claimed, changes: list[StepChange]
+        self,
+        parts: Parts,
+        unit: Unit,
+        workspace_id: int,
+        now: int,
+        claimed: Claimed,
+        changes: list[StepChange],
+        assigning: Assigning,
     ) -> None:
         self.service = parts
         self.unit = unit
@@ -47,6 +55,7 @@ class Outgoing:
         self.now = now
         self.claimed = claimed
         self.changes = changes
+        self.assigning = assigning
         self.new: list[Delivery] = []
         self.repeated: list[Delivery] = []
         self.rates: dict[str, int] = {}

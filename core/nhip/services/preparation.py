@@ -10,6 +10,7 @@ from nhip.engine.decoding import convert
 from nhip.engine.program import ProgramNode
 from nhip.plugin_api import LocalAction, MessageRequest, Result
 from nhip.ports import Unit
+from nhip.services.assigning import Assigning
 from nhip.services.claimed import Calling, Claimed, Parts, bug, expired, untried
 from nhip.services.local_context import UnitLocalContext
 from nhip.services.outgoing import Outgoing
@@ -34,7 +35,8 @@ class Preparation:
         self.now = now
         self.claimed = claimed
         self.changes: list[StepChange] = []
-        self.outgoing = Outgoing(service, unit, workspace_id, now, claimed, self.changes)
+        self.assigning = Assigning(unit, workspace_id, now)
+        self.outgoing = Outgoing(service, unit, workspace_id, now, claimed, self.changes, self.assigning)
         self.paused: dict[str, bool] = {}
         self.effects: list[IncomingEvent] = []
         self.ended: list[tuple[str, list[OpenRun]]] = []
@@ -84,6 +86,7 @@ class Preparation:
         if messages:
             self.outgoing.prepare(messages)
         self.outgoing.store()
+        self.assigning.store()
         if self.effects:
             service.ingest.ingest(self.unit, self.workspace_id, self.effects, self.now)
         for reason, runs_over in self.ended:
@@ -104,7 +107,10 @@ class Preparation:
         service = self.service
         action = service.catalog.actions[node.action]()
         assert isinstance(action, LocalAction)
-        context = UnitLocalContext(self.unit, step, run, self.now, service.intake, service.renderer)
+        context = UnitLocalContext(
+            self.unit, step, run, self.now, service.intake, service.renderer, self.assigning, service.taxonomies
+        )
+        self.assigning.forget()
         try:
             result = _performed(action, context, convert(node.config, action.config_type, "config"), step)
             encode_output(result.output)
@@ -115,6 +121,10 @@ class Preparation:
                 raise
             return bug(step, node, error)
         self.effects += context.effects
+        for write in context.writes:
+            write()
+        self.assigning.keep()
+        context.keep_call_plan()
         if context.ended:
             self.ended.append((f"stopped by {run.context.workflow}", context.ended))
         if result.wait is None:

@@ -1,10 +1,13 @@
 """Employees, and the companies that contacts belong to: what the engine reads and never changes by itself."""
 
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from nhip.domain.customers import Staff
 from nhip.domain.directory import Account
-from nhip.domain.errors import NotFound
+from nhip.domain.errors import NotFound, invalid
+from nhip.engine.assignment import shifts
 from nhip.ports import Unit
 from nhip.services.intake import Intake
 
@@ -15,6 +18,7 @@ def change(intake: Intake, person: Staff) -> Staff:
     Raises:
         InvalidInput: with the place of each problem.
     """
+    _check_presence(person)
     said = {"external_id": person.external_id, "phone": person.phone, "email": person.email}
     checked = intake.contact({name: value for name, value in said.items() if value is not None})
     return Staff(
@@ -25,7 +29,26 @@ def change(intake: Intake, person: Staff) -> Staff:
         department=person.department,
         store=person.store,
         active=person.active,
+        hours=person.hours,
+        absences=person.absences,
     )
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
+
+
+def _check_presence(person: Staff) -> None:
+    several = isinstance(person.hours, tuple)
+    for number, hours in enumerate(shifts(person)):
+        if hours.timezone not in _zones():
+            place = f"hours[{number}]" if several else "hours"
+            message = f"there is no time zone {hours.timezone!r}"
+            raise invalid(f"{place}.timezone", "unknown_timezone", message)
+    for number, absence in enumerate(person.absences):
+        if absence.until <= absence.from_:
+            raise invalid(f"absences[{number}].until", "bad_value", "an absence ends after it begins")
 
 
 def put(unit: Unit, workspace_id: int, actor: str, person: Staff, now: int) -> Staff:

@@ -1,47 +1,54 @@
-"""What creating a ticket and creating a task have in common: whose it is, and until when."""
+"""Who gets what an action makes or hands over: the check of a rule, and what it names."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nhip import ActionFailed, LocalContext, Problem, format_time, parse_duration, parse_time
+import msgspec
+
+from nhip import Assign, Assigned, Problem
+
+MOST_FALLBACKS = 7
 
 
-def assignee_of(context: LocalContext, assign: str | None) -> str | None:
-    """The employee whom ``assign`` means: ``owner`` is the contact's, where it has one; else it is an external id."""
-    if assign is None:
-        return None
-    if assign == "owner":
-        owner: str | None = (context.facts.get("contact") or {}).get("owner")
-        return owner
-    return str(context.render(assign)) or None
+def assign_problems(assign: Assign | str | None, path: str = "assign") -> Iterator[Problem]:
+    """What types cannot say of a rule."""
+    for depth, (place, word) in enumerate(_words(assign, path)):
+        if depth > MOST_FALLBACKS:
+            said = f"at most {MOST_FALLBACKS} fall back on each other"
+            yield Problem(path=place, code="too_deep", message=said)
+            return
+        sort, colon, name = word.partition(":")
+        if colon and not name.strip():
+            yield Problem(path=place, code="bad_value", message=f"{sort}: is followed by a name")
 
 
-def due_problems(due: str | None) -> list[Problem]:
-    """What is wrong with a ``due_at`` that needs no filling in."""
-    if due is None or "{{" in due:
-        return []
-    try:
-        _ = parse_duration(due) if due.startswith("P") else parse_time(due)
-    except ValueError as error:
-        return [Problem(path="due_at", code="bad_value", message=str(error))]
-    return []
+def assign_references(assign: Assign | str | None, path: str = "assign") -> Mapping[str, Sequence[tuple[str, str]]]:
+    """The employees and departments that a rule names in so many words."""
+    named: dict[str, list[tuple[str, str]]] = {"staff": [], "department": []}
+    for place, word in _words(assign, path):
+        sort, colon, name = word.partition(":")
+        if "{{" in word or word in ("owner", "store", "last_store") or sort == "store":
+            continue
+        named["department" if sort == "department" and colon else "staff"].append((place, word_name(word, name)))
+    return named
 
 
-def due_at(context: LocalContext, due: str | None) -> str | None:
-    """When something is due: a time as it is, or that long after now.
-
-    Raises:
-        ActionFailed: the text is neither an RFC 3339 time nor an ISO 8601 duration.
-    """
-    if due is None:
-        return None
-    text = str(context.render(due))
-    try:
-        moment = context.now + parse_duration(text) if text.startswith("P") else parse_time(text)
-    except ValueError as error:
-        raise ActionFailed(f"due_at: {error}") from None
-    return format_time(moment)
+def word_name(word: str, name: str) -> str:
+    """The external id or name that a word ends with; all of it, where it is an external id alone."""
+    return name if word.startswith(("staff:", "department:")) else word
 
 
-def given(**fields: Any) -> dict[str, Any]:
-    """The fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None and value != {}}
+def told(assigned: Assigned) -> dict[str, Any]:
+    """Who got it and who was passed over, for an output."""
+    said: dict[str, Any] = msgspec.to_builtins(assigned)
+    return said
+
+
+def _words(assign: Assign | str | None, path: str) -> Iterator[tuple[str, str]]:
+    """Every ``to`` with its place, in the order in which they fall back."""
+    while assign is not None:
+        if isinstance(assign, str):
+            yield path, assign
+            return
+        yield f"{path}.to", assign.to
+        assign, path = assign.fallback, f"{path}.fallback"

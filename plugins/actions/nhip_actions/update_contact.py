@@ -71,6 +71,11 @@ class UpdateContact(LocalAction):
             problems.append(Problem(path="", code="nothing_to_do", message="nothing is changed"))
         return problems
 
+    def references(self, config: UpdateContactConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """The new owner, where it is said in so many words."""
+        owners = [(f"{part}.owner", getattr(config, part).get("owner")) for part in ("set", "replace")]
+        return {"staff": [(path, name) for path, name in owners if isinstance(name, str) and name and "{{" not in name]}
+
     def run(self, context: LocalContext, config: UpdateContactConfig) -> Mapping[str, Any]:
         """Change it, in one go; the output is what the changed fields said before."""
         changes: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta, field
 
 from nhip import Action, ActionFailed, Config, LocalAction, LocalContext, Problem, hookimpl
+from nhip_actions.words import word_references
 
 
 class UpdateRecordConfig(Config):
@@ -45,6 +46,10 @@ class UpdateRecord(LocalAction):
             for name in ("external_id", "contact")
             if name in config.set
         ]
+
+    def references(self, config: UpdateRecordConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """The record type, and the words that the workspace may choose."""
+        return {"record_type": [("type", config.type)], **word_references(config.type, config.set, "set.")}
 
     def run(self, context: LocalContext, config: UpdateRecordConfig) -> Mapping[str, Any]:
         """Change it; the output is the record as it is then."""

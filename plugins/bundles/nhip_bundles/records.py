@@ -7,12 +7,18 @@ A snapshot of an order, as it comes inside an event or by ``PUT /v1/records/orde
      "payment_status": "paid", "tracking_url": "https://carrier.example/GHN123", "store": "CH-HN-1"}
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, ClassVar
 
+import msgspec
 from msgspec import Meta, Struct
 
-from nhip import Money, RecordFields, RecordType, hookimpl
+from nhip import Money, RecordFields, RecordType, Taxonomy, hookimpl
+
+TICKET_TAXONOMY = msgspec.json.decode(Path(__file__).with_name("ticket_taxonomy.json").read_bytes(), type=Taxonomy)
+"""What is usual in Vietnamese retail care; a workspace may have its own."""
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Stars = Annotated[int, Meta(ge=1, le=5)]
@@ -79,7 +85,7 @@ class TicketFields(RecordFields):
 
     title: Title = None
     description: Description = None
-    type: Annotated[str | None, Meta(description="The concern's type: complaint, return, payment, delivery.")] = None
+    type: Annotated[str | None, Meta(description="The concern's type: complaint, request, question.")] = None
     sub_type: Annotated[str | None, Meta(description="The type more closely: late_delivery, wrong_item.")] = None
     source: Annotated[str | None, Meta(description="Where it was raised: zalo, facebook, email, hotline.")] = None
     priority: Priority = None
@@ -148,6 +154,9 @@ class Ticket(RecordType):
     kind = "ticket"
     fields_type = TicketFields
     statuses = ("new", "in_progress", "done")
+    closed = ("done", "resolved", "closed")
+    taxonomy = TICKET_TAXONOMY
+    event_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {"rated": ("rating", "feedback")}
 
 
 class Task(RecordType):
@@ -156,6 +165,8 @@ class Task(RecordType):
     kind = "task"
     fields_type = TaskFields
     statuses = ("open", "done", "cancelled")
+    closed = ("done", "completed", "cancelled")
+    event_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {"completed": ("outcome",)}
 
 
 class Appointment(RecordType):

@@ -5,6 +5,7 @@ Example, asking how content the customer is after a complaint was resolved::
     {"id": "solved", "type": "ticket", "config": {"on": "resolved", "type": ["complaint"]}}
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -13,6 +14,7 @@ from nhip import Config, Lowered, Trigger, all_of, hookimpl, test
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)]
 
+WORDS = ("type", "sub_type", "source")
 RESOLVED = ("done", "resolved", "closed")
 """The statuses that mean resolved, where the configuration does not say which."""
 
@@ -44,6 +46,14 @@ class Ticket(Trigger):
 
     kind = "ticket"
     config_type = TicketConfig
+
+    def references(self, config: TicketConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """The words that the workspace may choose."""
+        lists = {"status": ("to", config.to), **{name: (name, getattr(config, name)) for name in WORDS}}
+        return {
+            f"ticket.{word}": [(f"{field}[{number}]", name) for number, name in enumerate(names)]
+            for word, (field, names) in lists.items()
+        }
 
     def lower(self, config: TicketConfig) -> Lowered:
         """Resolved is no event of its own: it is entering one of the last statuses from one that is not."""

@@ -40,7 +40,8 @@ _UPDATE_CONTACTS = BulkUpdate(
     key=("id", "workspace_id", "revision"),
 )  # fmt: skip
 _RECORD = (
-    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at FROM records"
+    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at, closed_at"
+    " FROM records"
     " WHERE workspace_id = :workspace_id AND "
 )
 _RECORDS = Statement(_RECORD + "type = :type AND {external_id in external_ids}")
@@ -50,11 +51,11 @@ _ACCOUNTS = Statement(
 _INSERT_RECORDS = BulkInsert(
     tables.records,
     ("id", "workspace_id", "type", "external_id", "contact_id", "status", "attributes", "as_of", "revision",
-     "created_at", "updated_at"),
+     "created_at", "updated_at", "assignee", "closed_at"),
 )  # fmt: skip
 _UPDATE_RECORDS = BulkUpdate(
     tables.records,
-    ("contact_id", "status", "attributes", "as_of", "revision", "updated_at"),
+    ("contact_id", "status", "attributes", "as_of", "revision", "updated_at", "assignee", "closed_at"),
     key=("id", "workspace_id", "revision"),
 )
 _ACTIVITY = Statement(
@@ -84,8 +85,13 @@ def _contact(row: Any) -> Contact:
 def _record(row: Any) -> Record:
     return Record(
         id=row[0], type=row[1], external_id=row[2], contact_id=row[3], attributes=_decode(row[4]), as_of=row[5],
-        revision=row[6], created_at=row[7], updated_at=row[8],
+        revision=row[6], created_at=row[7], updated_at=row[8], closed_at=row[9],
     )  # fmt: skip
+
+
+def _assignee(record: Record) -> str | None:
+    said = record.attributes.get("assignee")
+    return said if isinstance(said, str) else None
 
 
 class SqlCustomers:
@@ -157,7 +163,8 @@ class SqlCustomers:
             self._connection,
             [
                 (r.id, workspace_id, r.type, r.external_id, r.contact_id, r.attributes.get("status"),
-                 _encode(r.attributes).decode(), r.as_of, r.revision, r.created_at, r.updated_at)
+                 _encode(r.attributes).decode(), r.as_of, r.revision, r.created_at, r.updated_at,
+                 _assignee(r), r.closed_at)
                 for r in records
             ],
         )  # fmt: skip
@@ -165,7 +172,7 @@ class SqlCustomers:
     def update_records(self, workspace_id: int, records: Sequence[Record]) -> None:
         rows = [
             (r.contact_id, r.attributes.get("status"), _encode(r.attributes).decode(), r.as_of, r.revision + 1,
-             r.updated_at, r.id, workspace_id, r.revision)
+             r.updated_at, _assignee(r), r.closed_at, r.id, workspace_id, r.revision)
             for r in records
         ]  # fmt: skip
         if _UPDATE_RECORDS.run(self._connection, rows) != len(rows):
