@@ -9,12 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, dataclass_transform
+from typing import Any, ClassVar, Final, Literal, Protocol, dataclass_transform
 
 import msgspec
 
+from nhip.domain.calls import CallAnswer, CallPlan, CallRequest, spoken_plan
 from nhip.domain.conditions import Node
-from nhip.domain.errors import Problem
+from nhip.domain.errors import MalformedInput, Problem
 from nhip.domain.messages import (
     Content,
     DeliveryClass,
@@ -158,6 +159,18 @@ class LocalContext(Protocol):
         Raises:
             ActionFailed: no such record, an unknown type, or a value is refused.
         """
+        ...
+
+    def answer_call(self, plan: CallPlan) -> bool:
+        """Let the call that the run is about go on like this, when its provider asks next.
+
+        Answers ``False``, and nothing is kept, where another run answers that call already: the first one does, to the
+        end of the call.
+        """
+        ...
+
+    def employee_phone(self, external_id: str) -> str | None:
+        """The telephone number (E.164) of an employee who works here, where there is one."""
         ...
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
@@ -322,9 +335,7 @@ class LocalAction(Action):
         """
         return Result(output={**output, "event": event["data"]}, outcome="event")
 
-    def timed_out(
-        self, context: LocalContext, config: Any, output: Mapping[str, Any]
-    ) -> Mapping[str, Any] | Result:
+    def timed_out(self, context: LocalContext, config: Any, output: Mapping[str, Any]) -> Mapping[str, Any] | Result:
         """What it waited for did not come in time. As :meth:`heard`."""
         return Result(output=dict(output), outcome="timeout")
 
@@ -384,6 +395,7 @@ class Capabilities(Struct):
     receipts: bool = False
     inbound: bool = False
     voice: bool = False
+    """It places and takes telephone calls: it overrides :meth:`Channel.read_call` and :meth:`Channel.answer_call`."""
     in_flight: int = 50
     """How many calls of ``send`` may be under way at once for one account."""
 
@@ -429,9 +441,20 @@ class ChannelContext(Protocol):
         """The public URL of this account's hook, where one is configured (``NHIP_PUBLIC_URL``)."""
         ...
 
+    def call_url(self, public_url: str | None = None) -> str | None:
+        """Where a provider reaches this account's call control, at ``/answer`` and ``/event`` beneath it.
+
+        It is below the address given, or else below ``NHIP_PUBLIC_URL``; ``None`` where neither is known.
+        """
+        ...
+
     def now(self) -> datetime:
         """The time, aware and in UTC."""
         ...
+
+
+UNROUTED: Final = "Cảm ơn quý khách đã gọi. Hiện chưa có ai tiếp nhận cuộc gọi này, xin quý khách gọi lại sau."
+TROUBLE: Final = "Xin lỗi quý khách, tổng đài đang gặp sự cố. Xin quý khách vui lòng gọi lại sau ít phút."
 
 
 class Channel(Plugin):
@@ -470,6 +493,27 @@ class Channel(Plugin):
             MalformedInput: it cannot be read.
         """
         return Inbound()
+
+    async def read_call(self, request: InboundRequest) -> CallRequest:
+        """Verify and read a provider's request to this account's call control: it asks what a call shall do next, or
+        reports what became of it.
+
+        Raises:
+            SignatureMismatch: it is not the provider's.
+            MalformedInput: it cannot be read, or this channel takes no calls.
+        """
+        raise MalformedInput(f"the channel {self.kind!r} takes no calls")
+
+    def answer_call(self, call: CallRequest, plan: CallPlan) -> CallAnswer:
+        """Write a plan in the provider's words. Pure: the same arguments always give the same answer.
+
+        A plan without steps ends the call. What a step asks has to come back with a ``turn`` that is one higher.
+        """
+        raise MalformedInput(f"the channel {self.kind!r} takes no calls")
+
+    def spare_plan(self, occasion: Literal["unrouted", "trouble"]) -> CallPlan:
+        """What a caller hears where no workflow says anything: none concerns the call, or something went wrong."""
+        return spoken_plan(UNROUTED if occasion == "unrouted" else TROUBLE)
 
     async def look_up(self, messages: Sequence[Message]) -> Sequence[Outcome | None]:
         """Ask the provider what became of messages with an ambiguous outcome; ``None`` where it cannot tell yet."""

@@ -167,6 +167,8 @@ class InboundRequest(Struct):
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    query_string: str = ""
+    """The query as it was written: what some providers sign."""
 
 
 class Inbound(Struct):

@@ -90,13 +90,28 @@ class AccountContext:
     """What one channel account may use; implements :class:`nhip.plugin_api.ChannelContext`."""
 
     def __init__(
-        self, name: str, http: HttpClient, secrets: SecretStore, receipt_url: str | None, clock: Clock
+        self,
+        name: str,
+        http: HttpClient,
+        secrets: SecretStore,
+        receipt_url: str | None,
+        clock: Clock,
+        *,
+        call_path: str,
+        public_url: str | None,
     ) -> None:
         self.name = name
         self.http = http
         self.secrets = secrets
         self.receipt_url = receipt_url
         self._clock = clock
+        self._call_path = call_path
+        self._public_url = public_url
+
+    def call_url(self, public_url: str | None = None) -> str | None:
+        """Below the address given, or else below ours."""
+        base = (public_url or self._public_url or "").rstrip("/")
+        return f"{base}{self._call_path}" if base else None
 
     def now(self) -> datetime:
         """Aware, in UTC."""
@@ -169,7 +184,10 @@ class ChannelPool:
         if plugin is None:
             raise NotFound("channel plugin", account.type)
         secrets = AccountSecrets(self._storage, self._vault, self._clock, account.workspace_id, account.name)
-        context = AccountContext(account.name, self._http, secrets, self.receipt_url(account), self._clock)
+        context = AccountContext(
+            account.name, self._http, secrets, self.receipt_url(account), self._clock,
+            call_path=f"/voice/{account.name}/{account.hook_token}", public_url=self._public_url,
+        )  # fmt: skip
         living = Living(revision, plugin(convert(account.config, plugin.config_type, "config"), context))
         self._instances[key] = living
         if known is not None:

@@ -111,7 +111,11 @@ def check_channel(cls: type[Channel]) -> None:
     if dedupes != (cls.dedupe_seconds > 0):
         findings.append(f"delivery_class is {cls.delivery_class} and dedupe_seconds is {cls.dedupe_seconds}")
     can_receive = cls.receive is not Channel.receive
-    if (cls.capabilities.receipts or cls.capabilities.inbound) != can_receive:
+    takes_calls = cls.read_call is not Channel.read_call and cls.answer_call is not Channel.answer_call
+    if cls.capabilities.voice != takes_calls:
+        findings.append("capabilities and read_call() with answer_call() disagree about telephone calls")
+    # What becomes of a call is told to its call control.
+    if not takes_calls and (cls.capabilities.receipts or cls.capabilities.inbound) != can_receive:
         findings.append("capabilities and receive() disagree about receipts and inbound messages")
     can_look_up = cls.look_up is not Channel.look_up
     if cls.delivery_class is DeliveryClass.TRACEABLE and not (cls.capabilities.receipts or can_look_up):

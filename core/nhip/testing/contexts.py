@@ -55,12 +55,19 @@ class StandaloneContext:
         name: str = "main",
         receipt_url: str | None = None,
         clock: Callable[[], datetime] | None = None,
+        public_url: str | None = None,
     ) -> None:
+        self.public_url = public_url
         self.name = name
         self.http = http
         self.secrets = secrets or MemorySecrets()
         self.receipt_url = receipt_url
         self.clock = clock or _utc_now
+
+    def call_url(self, public_url: str | None = None) -> str | None:
+        """Where providers would reach the account's call control; its token is ``token``."""
+        base = (public_url or self.public_url or "").rstrip("/")
+        return f"{base}/voice/{self.name}/token" if base else None
 
     def now(self) -> datetime:
         """The time, aware and in UTC."""
@@ -81,6 +88,7 @@ async def open_channel(
     receipt_url: str | None = None,
     clock: Callable[[], datetime] | None = None,
     name: str = "main",
+    public_url: str | None = None,
 ) -> AsyncIterator[AnyChannel]:
     """One account of a channel, configured with plain values as over the HTTP API, and closed at the end.
 
@@ -98,6 +106,7 @@ async def open_channel(
         name=name,
         receipt_url=receipt_url,
         clock=clock,
+        public_url=public_url,
     )
     channel = kind(msgspec.convert(dict(config), kind.config_type), context)
     try:
