@@ -8,6 +8,7 @@ theirs.
 
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
@@ -20,6 +21,7 @@ from nhip.ports.unit import Storage, Unit
 
 __all__ = [
     "AuditStore",
+    "CallStore",
     "ChannelStore",
     "Clock",
     "CustomerStore",

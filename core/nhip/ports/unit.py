@@ -5,6 +5,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
 from nhip.ports.operations import HealthStore, RetentionStore
@@ -123,6 +124,11 @@ class Unit(Protocol):
     @property
     def scores(self) -> ScoreStore:
         """Score rules, and which scores have to be looked at."""
+        ...
+
+    @property
+    def calls(self) -> CallStore:
+        """Telephone calls."""
         ...
 
     @property

@@ -18,7 +18,8 @@ _RUNS: Final = 100
 _EVENTS: Final = 300
 """With those derived from them."""
 _ROWS: Final = 1_000
-_KINDS: Final = ("runs", "events", "refusals", "receipts", "answers")
+_CALLS: Final = 100
+_KINDS: Final = ("runs", "events", "refusals", "receipts", "calls", "answers")
 """In this order, because an event stays for as long as a run of it does."""
 
 
@@ -57,6 +58,9 @@ class Retention:
             case "receipts":
                 count = unit.retention.delete_parked_receipts(before, _ROWS)
                 last = "" if count == _ROWS else None
+            case "calls":
+                count = unit.calls.delete_old(before, _CALLS)
+                last = "" if count == _CALLS else None
             case _:
                 count = unit.idempotency.prune(now - KEPT_MICROS, _ROWS)
                 last = "" if count == _ROWS else None

@@ -1,6 +1,10 @@
 """The only SQL: tables, the database's doors, stores over an open transaction, migrations."""
 
-from nhip.adapters.db import scan_tables as scan_tables, segment_tables as segment_tables
+from nhip.adapters.db import (
+    call_tables as call_tables,
+    scan_tables as scan_tables,
+    segment_tables as segment_tables,
+)
 from nhip.adapters.db.session import Database
 from nhip.adapters.db.upgrade import upgrade
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from nhip.adapters.db.stores.access import SqlIdempotency, SqlKeys, SqlWorkspaces
 from nhip.adapters.db.stores.audit import SqlAudit
 from nhip.adapters.db.stores.authoring import SqlWorkflows
+from nhip.adapters.db.stores.calls import SqlCalls
 from nhip.adapters.db.stores.channels import SqlChannels
 from nhip.adapters.db.stores.customers import SqlCustomers
 from nhip.adapters.db.stores.dates import SqlDates
@@ -118,6 +119,10 @@ class SqlUnit:
     @cached_property
     def scores(self) -> SqlScores:
         return SqlScores(self.connection)
+
+    @cached_property
+    def calls(self) -> SqlCalls:
+        return SqlCalls(self.connection)
 
     @cached_property
     def history(self) -> SqlHistory:
