@@ -102,7 +102,7 @@ def _complete(operation: Operation, route: HTTPRoute, method: str, handler: HTTP
         statuses |= {408, 413, 415, 422}
     if method in ("POST", "PUT", "PATCH", "DELETE"):
         statuses.add(409)
-    if route.path.startswith("/hooks/"):
+    if route.path.startswith(("/hooks/", "/voice/")):
         statuses |= {401, 413}
     is_tagged = any(isinstance(one, Parameter) and one.name.lower() == "if-match" for one in operation.parameters or [])
     if is_tagged:

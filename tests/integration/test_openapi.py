@@ -9,7 +9,13 @@ from nhip.domain.access import SCOPES
 from tests.support.api import Api, expect, open_api
 from tests.support.routes import Route, document, routes
 
-PUBLIC = {"/health/live", "/health/ready", "/hooks/channels/{name}/{token}"}
+PUBLIC = {
+    "/health/live",
+    "/health/ready",
+    "/hooks/channels/{name}/{token}",
+    "/voice/{name}/{token}/answer",
+    "/voice/{name}/{token}/event",
+}
 
 
 @pytest.mark.parametrize("route", routes(), ids=str)

@@ -18,6 +18,7 @@ from nhip_admin_api.controllers.scores import ContactScoreController, ScoreRules
 from nhip_admin_api.controllers.segments import SegmentsController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
 from nhip_admin_api.controllers.templates import TemplatesController
+from nhip_admin_api.controllers.voice import VoiceController
 from nhip_admin_api.controllers.workflows import WorkflowsController
 
 CONTROLLERS: list[type[Controller]] = [
@@ -41,5 +42,6 @@ CONTROLLERS: list[type[Controller]] = [
     ContactScoreController,
     ScoreRulesController,
     TemplatesController,
+    VoiceController,
     WorkflowsController,
 ]

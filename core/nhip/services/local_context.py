@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, ParamSpec, TypeVar
 
+from nhip.domain.calls import CallPlan, write_plan
 from nhip.domain.customers import Contact
 from nhip.domain.errors import ActionFailed, InvalidInput
 from nhip.domain.events import Cause, IncomingEvent, RecordSnapshot
@@ -18,6 +19,7 @@ from nhip.plugin_api import Facts
 from nhip.ports import Renderer, Unit
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
+from nhip.services.phones import normalise_phone
 from nhip.services.run_facts import RunFacts
 
 REQUESTED: Final = "workflow.requested"
@@ -43,6 +45,7 @@ class UnitLocalContext:
         self.effects: list[IncomingEvent] = []
         self.ended: list[OpenRun] = []
         """The runs that the action wants to be over."""
+        self._call_plan: tuple[str, str, CallPlan] | None = None
         self.interruption: Exception | None = None
         """What the storage raised while the action ran: not the action's fault, and not its to handle."""
 
@@ -121,6 +124,31 @@ class UnitLocalContext:
         self._records[record_type, identifier] = record
         self._add(records=[snapshot])
         return record
+
+    def answer_call(self, plan: CallPlan) -> bool:
+        """Keep what the call of the run's event does next, unless another run answers it."""
+        about = self._run.facts["event"]["data"]
+        channel, call_id = about.get("channel"), about.get("call_id")
+        if not isinstance(channel, str) or not isinstance(call_id, str):
+            raise ActionFailed("the run is about no call")
+        step = self._step
+        call = self._stored(self._unit.calls.find, step.workspace_id, channel, call_id)
+        if call is not None and call.run_id not in (None, step.run_id):
+            return False
+        self._call_plan = (channel, call_id, plan)
+        return True
+
+    def keep_call_plan(self) -> None:
+        """Store what the action left for a call: it has succeeded."""
+        if self._call_plan is not None:
+            channel, call_id, plan = self._call_plan
+            step = self._step
+            self._unit.calls.leave(step.workspace_id, channel, call_id, step.run_id, write_plan(plan))
+
+    def employee_phone(self, external_id: str) -> str | None:
+        """Of an employee who works here."""
+        found = self._stored(self._unit.staff.find, self._step.workspace_id, [external_id]).get(external_id)
+        return normalise_phone(found.phone) if found is not None and found.active and found.phone else None
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         """Let an event happen to the run's contact; answers with its id."""
