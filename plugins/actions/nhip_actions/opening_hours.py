@@ -1,0 +1,50 @@
+"""When a store is open."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from msgspec import Meta, field
+
+from nhip import Config, Problem
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+
+
+class OpeningHours(Config):
+    """Hours that come back every week. Where they do not end after they begin, they end on the next day."""
+
+    days: Annotated[tuple[Day, ...], Meta(description="The days on which they begin.", min_length=1, max_length=7)] = (
+        DAYS
+    )
+    from_: Annotated[Clock, Meta(description="When they begin, as in 08:00; this minute is in.")] = field(
+        default="08:00", name="from"
+    )
+    to: Annotated[Clock, Meta(description="When they end, as in 21:30; this minute is out.")] = "21:30"
+    timezone: Annotated[str, Meta(description="An IANA time zone.", max_length=64)] = "Asia/Ho_Chi_Minh"
+
+
+def is_open(hours: OpeningHours | None, now: datetime) -> bool:
+    """Whether a store is open at a moment; one without hours always is. ``now`` is aware."""
+    if hours is None:
+        return True
+    local = now.astimezone(ZoneInfo(hours.timezone))
+    clock, today, yesterday = f"{local:%H:%M}", DAYS[local.weekday()], DAYS[(local - timedelta(days=1)).weekday()]
+    if hours.from_ < hours.to:
+        return today in hours.days and hours.from_ <= clock < hours.to
+    return (today in hours.days and clock >= hours.from_) or (yesterday in hours.days and clock < hours.to)
+
+
+def hours_problems(hours: OpeningHours | None, path: str) -> Sequence[Problem]:
+    """The time zone must be one."""
+    if hours is None:
+        return ()
+    try:
+        ZoneInfo(hours.timezone)
+    except (KeyError, ValueError, OSError):
+        message = f"there is no time zone {hours.timezone!r}"
+        return [Problem(path=f"{path}.timezone", code="unknown_timezone", message=message)]
+    return ()
