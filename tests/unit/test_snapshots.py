@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.engine.snapshots import activity_kind, contact_events, merge, record_events
+from nhip.engine.snapshots import activity_kind, activity_kinds, contact_events, merge, record_events
 
 VALUES = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.lists(st.text(max_size=2), max_size=3)
@@ -119,3 +119,14 @@ def test_what_a_change_of_a_record_means(created: bool, previous: dict[str, Any]
 )  # fmt: skip
 def test_what_an_event_counts_as(event_type: str, kind: str | None) -> None:
     assert activity_kind(event_type, {"order": None}) == kind
+
+
+@pytest.mark.parametrize(
+    ("event_type", "kinds"),
+    [
+        ("message.replied", ("message", "care")), ("task.completed", ("care",)), ("call.ended", ("call", "care")),
+        ("site.visited", ("site",)), ("task.created", ("task",)), ("contact.updated", ()),
+    ],
+)  # fmt: skip
+def test_speaking_with_somebody_counts_as_care_too(event_type: str, kinds: tuple[str, ...]) -> None:
+    assert activity_kinds(event_type, {"task": None}) == kinds

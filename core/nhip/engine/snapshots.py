@@ -9,8 +9,18 @@ from nhip.domain.times import format_micros
 from nhip.engine.scoring import score_at
 
 Attributes = dict[str, Any]
+CARE = "care"
+"""The kind of activity that counts when somebody last spoke with a contact."""
+_SPOKEN = frozenset({"call.ended", "telesales.outcome", "task.completed", "message.replied", "ticket.rated"})
 _NOT_DONE_BY_CONTACT = frozenset(
-    {"message.delivered", "message.failed", "workflow.enrolled", "workflow.requested", *SCAN_EVENTS.values()}
+    {
+        "message.delivered",
+        "message.failed",
+        "workflow.enrolled",
+        "workflow.requested",
+        "lead.converted",
+        *SCAN_EVENTS.values(),
+    }
 )
 
 
@@ -124,3 +134,10 @@ def activity_kind(event_type: str, record_types: Mapping[str, Any]) -> str | Non
     if family in record_types:
         return family if verb == "created" else None
     return None if family in ("contact", "") or event_type in _NOT_DONE_BY_CONTACT else family
+
+
+def activity_kinds(event_type: str, record_types: Mapping[str, Any]) -> tuple[str, ...]:
+    """Everything that an event counts as: its own kind, and ``care`` where somebody spoke with the contact by it."""
+    kind = activity_kind(event_type, record_types)
+    own = () if kind is None else (kind,)
+    return (*own, CARE) if event_type in _SPOKEN else own

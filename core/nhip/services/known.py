@@ -9,7 +9,7 @@ from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.engine.dates import Watch
-from nhip.engine.snapshots import activity_kind, contact_facts, merge
+from nhip.engine.snapshots import activity_kind, activity_kinds, contact_facts, merge
 from nhip.plugin_api import RecordType
 from nhip.ports import Unit
 from nhip.services.kept_days import keep_changed
@@ -222,16 +222,25 @@ class Known:
             record.as_of = max(time, record.as_of)
             if old:
                 record.updated_at = self.now
+                self.close(record, time)
                 record.contact_id = holder.id if holder else record.contact_id
             if record.id not in self.new_records and old:
                 self.changed_records[record.id] = record
         return record, False, old
 
+    def close(self, record: Record, time: int) -> None:
+        """Note when a record is over, from its status."""
+        if record.attributes.get("status") not in self.ended.get(record.type, ()):
+            record.closed_at = None
+        elif record.closed_at is None:
+            record.closed_at = time
+
     def count(self, event_type: str, event: IncomingEvent, time: int, contact: Contact) -> None:
         """Count an event as the contact's activity, where it is one."""
-        kind = activity_kind(event_type, self.record_types)
-        if kind is None:
-            return
+        for kind in activity_kinds(event_type, self.record_types):
+            self._count(kind, event, time, contact)
+
+    def _count(self, kind: str, event: IncomingEvent, time: int, contact: Contact) -> None:
         amount = 0
         record_type = self.record_types.get(kind)
         if record_type is not None and record_type.amount_field:
