@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy.util import await_only
 
 from nhip.domain.errors import InvalidInput
 from nhip.domain.segments import SegmentDraft
@@ -124,6 +125,39 @@ async def test_two_schedulers_make_each_of_a_hundred_ticks_once(world: World, se
         format_micros(world.clock.micros() - minutes * 60_000_000) for minutes in range(130)
     }
     await world.work()
+
+
+async def test_a_scheduler_that_pauses_in_a_unit_holds_up_no_other_scan(world: World, second: World) -> None:
+    if world.engine.database.dialect == "sqlite":
+        return  # which has one writer: the others wait
+    for n in range(4):
+        await world.knows(f"KH-{n}")
+    await world.workflow("often", tag("seen"), on=on("schedule", cron="* * * * *", missed="all"))
+    await world.workflow("other", tag("other"), on=on("schedule", cron="*/2 * * * *", missed="all"))
+    world.clock.advance(minutes=1)
+    [job] = await second.engine.database.read(second.engine.scheduler.due)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    def pausing(unit: Unit) -> bool:
+        performed = second.engine.scheduler.perform(unit, job)
+        begun.set()
+        await_only(go_on.wait())
+        return performed
+
+    paused = asyncio.create_task(second.engine.database.transact(pausing))
+    await begun.wait()
+    for _ in range(3):
+        await world.later(minutes=1)
+    assert {time for _, time in await told(world)} == {"2026-11-21T01:02:00Z", "2026-11-21T01:04:00Z"}
+    go_on.set()
+    assert await paused
+    await asyncio.gather(world.engine.executor.reconcile(), second.engine.executor.reconcile())
+    await world.work()
+    found = [
+        (data["scan"], data["tick"], name)
+        for data, (name, _) in zip(await data_told(world), await told(world), strict=True)
+    ]
+    assert len(found) == len(set(found)) == 4 * (4 + 2)
 
 
 async def test_a_scheduler_that_dies_in_a_unit_has_done_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
