@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 CANARIES: Final[dict[str, Callable[[], None]]] = {}
 
 
@@ -38,7 +40,10 @@ def no_epoch_guard() -> None:
     def unguarded(self: Progress, unit: Any, changes: Sequence[Any], now: int, **options: Any) -> list[bool]:
         lock_steps = unit.runs.lock_steps
         state = next(iter(options.get("expected", {"running"})))
-        unit.runs.lock_steps = lambda _ids: {change.step.id: (change.step.epoch, state) for change in changes}
+        epochs = {change.step.id: change.step.epoch for change in changes}
+        unit.runs.lock_steps = lambda ids: {
+            one: msgspec.structs.replace(held, epoch=epochs[one], state=state) for one, held in lock_steps(ids).items()
+        }
         try:
             answer: list[bool] = record(self, unit, changes, now, **options)
             return answer
