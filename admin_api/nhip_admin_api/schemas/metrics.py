@@ -6,7 +6,7 @@ from typing import Final, Self
 import msgspec
 
 from nhip.domain.history import ChannelCount, Latency
-from nhip.services.measures import Measures
+from nhip.services.measures import Measures, SavedTime
 from nhip_admin_api.presenting import moment
 
 _SERIES: Final[tuple[str, ...]] = ("enrolled", "accepted", "delivered", "read")
@@ -59,6 +59,26 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     read: int
 
 
+class TimeSavedNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """What people would have needed for the runs that came to their end, by the workflow's `time_saved`."""
+
+    runs: int
+    human_minutes: float
+    machine_seconds: float
+    """From the first attempt of each action to its end; waits do not count."""
+    saved_minutes: float
+
+    @classmethod
+    def of(cls, saved: SavedTime) -> Self:
+        """Show what was reckoned."""
+        return cls(
+            runs=saved.runs,
+            human_minutes=round(saved.human_minutes, 2),
+            machine_seconds=round(saved.machine_seconds, 3),
+            saved_minutes=round(saved.saved_minutes, 2),
+        )
+
+
 class Numbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a workflow, or all of them, did in a span."""
 
@@ -79,6 +99,8 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By channel account."""
     latency: LatencyNumbers
     series: list[Interval] | None = None
+    time_saved: TimeSavedNumbers | None = None
+    """Of one workflow, where its settings say what a person would have needed."""
 
     @classmethod
     def of(cls, measures: Measures, step: int | None) -> Self:
@@ -96,6 +118,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             deliveries={count.channel: ChannelNumbers.of(count) for count in measures.deliveries},
             latency=LatencyNumbers.of(measures.latency),
             series=_series(measures, step) if step is not None else None,
+            time_saved=TimeSavedNumbers.of(measures.time_saved) if measures.time_saved is not None else None,
         )
 
 

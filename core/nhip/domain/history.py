@@ -130,6 +130,14 @@ class Latency(msgspec.Struct, kw_only=True):
     p99: float | None
 
 
+class VersionTime(msgspec.Struct, kw_only=True):
+    """The runs of one version that came to their end, and how long the machine was at work on them."""
+
+    version_id: str
+    runs: int
+    machine_micros: int
+
+
 class SlotCount(msgspec.Struct, kw_only=True):
     """A count in one interval of a series; ``slot`` counts intervals from the span's start."""
 

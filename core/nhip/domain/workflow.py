@@ -65,6 +65,19 @@ class Conversion(Struct):
     within: timedelta
 
 
+class TimeSaved(Struct):
+    """What a person would have needed to do by hand what one run does."""
+
+    minutes: float
+    waste_percent: float = 0
+    """How much of a person's time goes by beside the work itself, added to ``minutes``."""
+
+    @property
+    def human_minutes(self) -> float:
+        """With what goes by beside the work."""
+        return self.minutes * (1 + self.waste_percent / 100)
+
+
 class Settings(Struct):
     """How contacts enter and leave a workflow, and what it is measured by."""
 
@@ -74,6 +87,7 @@ class Settings(Struct):
     exit_when: tuple[ExitWhen, ...] = ()
     expires_after: timedelta | None = None
     """How late an action may begin that does not say so itself."""
+    time_saved: TimeSaved | None = None
 
 
 # --- steps ------------------------------------------------------------------------------------------------------------

@@ -1,15 +1,19 @@
 """Read the settings of a definition: how contacts enter and leave, and what is measured."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from nhip.domain.conditions import All, Node
-from nhip.domain.workflow import Conversion, ExitWhen, Mode, Reentry, Settings
+from nhip.domain.workflow import Conversion, ExitWhen, Mode, Reentry, Settings, TimeSaved
 from nhip.engine.conditions import NO_CUSTOMS, fields_of, judge
 from nhip.engine.reading import Reading
 
-_SETTINGS: Final = frozenset({"reentry", "mode", "conversion", "exit_when", "holdout_percent", "expires_after"})
+_SETTINGS: Final = frozenset(
+    {"reentry", "mode", "conversion", "exit_when", "holdout_percent", "expires_after", "time_saved"}
+)
 _MOST_EXITS: Final = 20
+_MOST_MINUTES: Final = 10_000
+_MOST_WASTE: Final = 500
 
 
 def read_settings(reading: Reading, raw: Any, conditions: Node | None) -> Settings:
@@ -31,7 +35,31 @@ def read_settings(reading: Reading, raw: Any, conditions: Node | None) -> Settin
         conversion=_conversion(reading, raw.get("conversion")),
         exit_when=_exits(reading, raw.get("exit_when", []), conditions),
         expires_after=reading.duration(expires, "settings.expires_after") if expires is not None else None,
+        time_saved=read_time_saved(reading, raw.get("time_saved")),
     )
+
+
+def read_time_saved(reading: Reading, raw: Any) -> TimeSaved | None:
+    """What a person would have needed for one run."""
+    if raw is None:
+        return None
+    path = "settings.time_saved"
+    if not isinstance(raw, dict):
+        reading.fault(path, "bad_value", 'time saved is {"minutes": 12, "waste_percent": 20}')
+        return None
+    reading.unknown(raw, {"minutes", "waste_percent"}, path)
+    minutes, waste = raw.get("minutes"), raw.get("waste_percent", 0)
+    if not _is_number(minutes) or not 0 < minutes <= _MOST_MINUTES:
+        reading.fault(f"{path}.minutes", "bad_value", f"minutes are a number above 0, at most {_MOST_MINUTES:,}")
+        return None
+    if not _is_number(waste) or not 0 <= waste <= _MOST_WASTE:
+        reading.fault(f"{path}.waste_percent", "bad_value", f"waste is a number of percent from 0 to {_MOST_WASTE}")
+        return None
+    return TimeSaved(minutes=minutes, waste_percent=waste)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _reentry(reading: Reading, raw: Any) -> Reentry:

@@ -16,6 +16,7 @@ from nhip.domain.history import (
     RunFilter,
     SlotCount,
     Span,
+    VersionTime,
 )
 from nhip.domain.past_events import Activation, EventFilter, PastEvent, Refusal, StartedRun
 
@@ -67,6 +68,10 @@ class MeasureStore(Protocol):
 
     def runs_by_state(self, workspace_id: int, span: Span) -> dict[str, int]:
         """The runs that started in a span, by where they stand now."""
+        ...
+
+    def times_of_versions(self, workspace_id: int, span: Span) -> Sequence[VersionTime]:
+        """The runs that started in a span and came to their end, by version, with the time of their actions."""
         ...
 
     def refusals_by_reason(self, workspace_id: int, span: Span) -> dict[str, int]:

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Select, case, func, literal, select, union_all
 
 from nhip.adapters.db import tables
-from nhip.domain.history import ChannelCount, Latency, SlotCount, Span
+from nhip.domain.history import ChannelCount, Latency, SlotCount, Span, VersionTime
 from nhip.domain.messages import DeliveryState
 
 _runs, _refusals, _deliveries = tables.runs, tables.refusals, tables.deliveries
+_steps = tables.steps
 _PENDING = (DeliveryState.QUEUED.value, DeliveryState.DEFERRED.value, DeliveryState.SENDING.value)
 
 
@@ -49,6 +50,26 @@ class SqlMeasures:
     def runs_by_state(self, workspace_id: int, span: Span) -> dict[str, int]:
         query = _runs_within(select(_runs.c.state, func.count()).group_by(_runs.c.state), workspace_id, span)
         return {row[0]: row[1] for row in self._connection.execute(query)}
+
+    def times_of_versions(self, workspace_id: int, span: Span) -> Sequence[VersionTime]:
+        ended = _runs.c.state.in_(("completed", "exited"))
+        counts = _runs_within(select(_runs.c.version_id, func.count()).where(ended), workspace_id, span)
+        # What waits, for time to pass or for somebody's answer, is not at work.
+        worked = (
+            _steps.c.workspace_id == workspace_id,
+            _steps.c.kind.in_(("local", "remote", "message")),
+            _steps.c.finished_at.is_not(None),
+            _steps.c.first_attempt_at.is_not(None),
+            _steps.c.awaits.is_(None),
+        )
+        took = func.sum(_steps.c.finished_at - _steps.c.first_attempt_at)
+        times = _runs_within(select(_runs.c.version_id, took).where(ended, *worked), workspace_id, span)
+        times = times.join_from(_runs, _steps, _steps.c.run_id == _runs.c.id).group_by(_runs.c.version_id)
+        machine = {row[0]: int(row[1] or 0) for row in self._connection.execute(times)}
+        return [
+            VersionTime(version_id=row[0], runs=row[1], machine_micros=machine.get(row[0], 0))
+            for row in self._connection.execute(counts.group_by(_runs.c.version_id))
+        ]
 
     def refusals_by_reason(self, workspace_id: int, span: Span) -> dict[str, int]:
         query = _within(
