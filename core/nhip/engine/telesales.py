@@ -1,0 +1,83 @@
+"""Decide who calls, when, and whether a call is tried again. Pure; times are aware, answers in UTC."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+from nhip.domain.struct import Struct
+from nhip.domain.telesales import CallBacks, CallingHours, Outcome, Retry, RetryRules
+from nhip.domain.times import parse_duration
+from nhip.domain.workflow import WaitWindow
+from nhip.engine.reading_waits import DAYS
+from nhip.engine.waits import window_opening
+
+FINAL: Final = frozenset({Outcome.ANSWERED, Outcome.REFUSED})
+"""The outcomes after which nobody calls again."""
+SOONEST_RETRY: Final = timedelta(minutes=1)
+LATEST_RETRY: Final = timedelta(days=365)
+
+
+class NextCall(Struct):
+    """What follows from a call: the next one's time in UTC, or nothing."""
+
+    due: datetime | None
+    counts: dict[str, int]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nobody calls again."""
+        return self.due is None
+
+
+def window_of(hours: CallingHours) -> WaitWindow:
+    """The hours in the form in which the engine reckons with them."""
+    return WaitWindow(
+        from_=time.fromisoformat(hours.from_),
+        to=time.fromisoformat(hours.to),
+        days=tuple(sorted({DAYS.index(day) for day in hours.days})),
+        timezone=hours.timezone,
+    )
+
+
+def calling_time(hours: CallingHours, wanted: datetime) -> datetime:
+    """``wanted`` where it lies within the hours, else when they open next."""
+    return window_opening(window_of(hours), {}, wanted).astimezone(UTC)
+
+
+def next_agent(agents: Sequence[str], active: Collection[str], last: str | None) -> str | None:
+    """Whose turn it is, in the order of the campaign: the next one after ``last`` who is active; ``None`` for nobody.
+
+    So each gets one before anybody gets a second, as long as the same are active.
+    """
+    start = agents.index(last) + 1 if last in agents else 0
+    in_turn = (*agents[start:], *agents[:start])
+    return next((agent for agent in in_turn if agent in active), None)
+
+
+def deal(agents: Sequence[str], active: Collection[str], last: str | None, count: int) -> list[str | None]:
+    """Whose turns the next ``count`` entries are."""
+    dealt: list[str | None] = []
+    for _ in range(count):
+        last = next_agent(agents, active, last) or last
+        dealt.append(last if last in active and last in agents else None)
+    return dealt
+
+
+def next_call(
+    outcome: Outcome,
+    counts: Mapping[str, int],
+    call_back_at: datetime | None,
+    rules: RetryRules,
+    hours: CallingHours,
+    now: datetime,
+) -> NextCall:
+    """Decide whether and when a contact is called again; ``counts`` are the outcomes of the calls before this one."""
+    came = counts.get(outcome, 0) + 1
+    added = {**counts, outcome.value: came}
+    if outcome in FINAL:
+        return NextCall(due=None, counts=added)
+    rule: Retry | CallBacks | None = getattr(rules, outcome.value)
+    if rule is None or (rule.times is not None and came > rule.times):
+        return NextCall(due=None, counts=added)
+    wanted = now + parse_duration(rule.after) if isinstance(rule, Retry) else call_back_at or now
+    return NextCall(due=calling_time(hours, wanted), counts=added)
