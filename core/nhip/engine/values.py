@@ -39,6 +39,11 @@ def fold(text: str) -> str:
     return _fold_short(text) if len(text) <= _SHORT else _fold_unicode(text)
 
 
+def name_key(name: str) -> str:
+    """A name as it is compared with others: without its case, its Unicode form, and how it is spaced."""
+    return " ".join(fold(name).split())
+
+
 def _fold_unicode(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 

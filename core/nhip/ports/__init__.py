@@ -17,6 +17,7 @@ from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows, SecretVault
 from nhip.ports.segments import EnrolmentStore, SegmentStore
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
+from nhip.ports.telesales import TelesalesStore
 from nhip.ports.unit import Storage, Unit
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SegmentStore",
     "StaffStore",
     "Storage",
+    "TelesalesStore",
     "TemplateStore",
     "Unit",
     "WorkflowStore",

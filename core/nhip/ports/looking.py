@@ -176,6 +176,14 @@ class DirectoryStore(Protocol):
         """Store or replace a company."""
         ...
 
+    def accounts_named(self, workspace_id: int, name: str) -> list[Account]:
+        """The companies of that name, whatever its case and spaces, the oldest first."""
+        ...
+
+    def lock_account_name(self, workspace_id: int, name: str) -> None:
+        """Nobody else makes a company of that name until the unit ends, who asks for this as well."""
+        ...
+
     def delete_account(self, workspace_id: int, external_id: str) -> bool:
         """False when there was none."""
         ...

@@ -13,6 +13,7 @@ from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows
 from nhip.ports.segments import EnrolmentStore, SegmentStore
+from nhip.ports.telesales import TelesalesStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -129,6 +130,11 @@ class Unit(Protocol):
     @property
     def calls(self) -> CallStore:
         """Telephone calls."""
+        ...
+
+    @property
+    def telesales(self) -> TelesalesStore:
+        """Telesales campaigns, and who has to be called in them."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from nhip.adapters.db import (
     call_tables as call_tables,
     scan_tables as scan_tables,
     segment_tables as segment_tables,
+    telesales_tables as telesales_tables,
 )
 from nhip.adapters.db.session import Database
 from nhip.adapters.db.upgrade import upgrade

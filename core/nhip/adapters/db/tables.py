@@ -72,8 +72,11 @@ accounts = Table(
     Column("attributes", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("name_key", Text),
     PrimaryKeyConstraint("workspace_id", "external_id"),
+    Index("ix_accounts_name_key", "workspace_id", "name_key"),
 )
+"""``name_key`` is the name as it is compared, so that a company can be found by it."""
 
 contacts = Table(
     "contacts",

@@ -26,6 +26,7 @@ from nhip.adapters.db.stores.scores import SqlScores
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.segments import SqlSegments
 from nhip.adapters.db.stores.staff import SqlStaff
+from nhip.adapters.db.stores.telesales import SqlTelesales
 from nhip.adapters.db.stores.templates import SqlTemplates
 from nhip.adapters.db.stores.workflows import SqlPublished
 
@@ -123,6 +124,10 @@ class SqlUnit:
     @cached_property
     def calls(self) -> SqlCalls:
         return SqlCalls(self.connection)
+
+    @cached_property
+    def telesales(self) -> SqlTelesales:
+        return SqlTelesales(self.connection)
 
     @cached_property
     def history(self) -> SqlHistory:

@@ -8,10 +8,14 @@ from sqlalchemy import Column, Connection, Select, Table, delete, insert, null, 
 
 from nhip.adapters.db.scan_tables import dates
 from nhip.adapters.db.segment_tables import segment_members
+from nhip.adapters.db.statements import Statement
 from nhip.adapters.db.tables import accounts, activity, contacts, deliveries, events, records, runs, staff, steps
+from nhip.adapters.db.telesales_tables import telesales_entries
 from nhip.domain.customers import Contact, Record, Staff
 from nhip.domain.directory import Account, ContactFilter, RecordFilter, TimelineItem
 from nhip.domain.ids import new_id
+from nhip.domain.telesales import OPEN_STATES
+from nhip.engine.values import name_key
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -19,6 +23,7 @@ _CONTACT: Final[list[Column[Any]]] = [contacts.c[name] for name in Contact.__str
 _RECORD: Final[list[Column[Any]]] = [records.c[name] for name in Record.__struct_fields__]
 _STAFF: Final[list[Column[Any]]] = [staff.c[name] for name in Staff.__struct_fields__]
 _ACCOUNT: Final[list[Column[Any]]] = [accounts.c[name] for name in Account.__struct_fields__]
+_LOCK_NAME: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _OPEN_STEPS: Final = ("ready", "waiting", "unknown")
 
 
@@ -77,6 +82,12 @@ class SqlDirectory:
         self._connection.execute(
             delete(segment_members).where(members.workspace_id == workspace_id, members.contact_id == contact_id)
         )
+        calls = telesales_entries.c
+        self._connection.execute(
+            update(telesales_entries)
+            .where(calls.workspace_id == workspace_id, calls.contact_id == contact_id, calls.state.in_(OPEN_STATES))
+            .values(state="cancelled", reason=reason, closed_at=now, updated_at=now)
+        )
         self._connection.execute(
             delete(contacts).where(contacts.c.workspace_id == workspace_id, contacts.c.id == contact_id)
         )
@@ -100,6 +111,12 @@ class SqlDirectory:
             update(steps)
             .where(steps.c.workspace_id == workspace_id, steps.c.contact_id == contact_id)
             .values(output=null())
+        )
+        calls = telesales_entries.c
+        self._connection.execute(
+            update(telesales_entries)
+            .where(calls.workspace_id == workspace_id, calls.contact_id == contact_id)
+            .values(note=null(), outcome_note=null())
         )
 
     def _forget_days(self, workspace_id: int, contact_id: str) -> None:
@@ -183,7 +200,8 @@ class SqlDirectory:
         return [_with_attributes(Account, row) for row in rows]
 
     def put_account(self, workspace_id: int, external_id: str, attributes: dict[str, Any], now: int) -> None:
-        values = {"attributes": _encode(attributes).decode(), "updated_at": now}
+        key = name_key(name) if isinstance(name := attributes.get("name"), str) else None
+        values = {"attributes": _encode(attributes).decode(), "name_key": key, "updated_at": now}
         place = (accounts.c.workspace_id == workspace_id, accounts.c.external_id == external_id)
         if self._connection.execute(update(accounts).where(*place).values(**values)).rowcount == 0:
             self._connection.execute(
@@ -191,6 +209,19 @@ class SqlDirectory:
                     workspace_id=workspace_id, external_id=external_id, id=new_id(), created_at=now, **values
                 )
             )
+
+    def accounts_named(self, workspace_id: int, name: str) -> list[Account]:
+        named = (accounts.c.workspace_id == workspace_id, accounts.c.name_key == name_key(name))
+        oldest = accounts.c.created_at, accounts.c.external_id
+        return [
+            _with_attributes(Account, row)
+            for row in self._connection.execute(select(*_ACCOUNT).where(*named).order_by(*oldest))
+        ]
+
+    def lock_account_name(self, workspace_id: int, name: str) -> None:
+        if self._connection.dialect.name == "sqlite":
+            return  # the one writer holds everything
+        _LOCK_NAME.run(self._connection, name=f"nhip:{workspace_id}:account:{name_key(name)}")
 
     def delete_account(self, workspace_id: int, external_id: str) -> bool:
         place = (accounts.c.workspace_id == workspace_id, accounts.c.external_id == external_id)
@@ -220,5 +251,12 @@ _TIMELINE: Final[Sequence[tuple[str, Table, Column[Any], Column[Any], tuple[str,
     ("event", events, events.c.time_at, events.c.type, ("source", "source_id")),
     ("run", runs, runs.c.started_at, runs.c.workflow, ("version", "state", "reason")),
     ("delivery", deliveries, deliveries.c.created_at, deliveries.c.template, ("channel", "state", "reason", "run_id")),
+    (
+        "call",
+        telesales_entries,
+        telesales_entries.c.created_at,
+        telesales_entries.c.campaign,
+        ("state", "agent", "outcome", "attempts"),
+    ),
     ("record", records, records.c.created_at, records.c.type, ("external_id", "status")),
 )
