@@ -50,6 +50,7 @@ from nhip.domain.messages import (
     RejectionReason,
 )
 from nhip.domain.scans import Cron, DateScan, Missed, Repetition, Scan, SegmentScan, SilenceScan, TickScan
+from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import format_time, parse_duration, parse_time
 from nhip.domain.verdict import Reason, Verdict
 from nhip.hookspecs import HOOKSPEC_VERSION, hookimpl
@@ -138,6 +139,7 @@ __all__ = [
     "Plugin",
     "Problem",
     "Queue",
+    "QueuedCall",
     "Reason",
     "Receipt",
     "ReceiptStatus",

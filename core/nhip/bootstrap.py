@@ -31,6 +31,7 @@ from nhip.services.retention import Retention
 from nhip.services.scheduler import Scheduler
 from nhip.services.score_sweep import ScoreSweep
 from nhip.services.segments import Segments
+from nhip.services.telesales import Telesales
 from nhip.services.upkeep import Upkeep
 from nhip.settings import Settings
 
@@ -80,6 +81,7 @@ class Engine:
         self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
         self.segments = Segments(catalog)
         self.enrolments = Enrolments(self.ingest, self.segments)
+        self.telesales = Telesales(catalog, self.ingest)
         self.upkeep = Upkeep(self.segments, self.enrolments, self.clock)
         self.scheduler = Scheduler(self.ingest, self.segments, self.clock)
         self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))

@@ -28,6 +28,7 @@ from nhip.domain.messages import (
 )
 from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
+from nhip.domain.telesales import QueuedCall
 from nhip.domain.verdict import Verdict
 
 Facts = Mapping[str, Any]
@@ -173,6 +174,24 @@ class LocalContext(Protocol):
         """The telephone number (E.164) of an employee who works here, where there is one."""
         ...
 
+    def enqueue_call(
+        self, campaign: str, *, priority: int = 0, note: str | None = None, distribute: bool | None = None
+    ) -> QueuedCall:
+        """Let the run's contact be called in a telesales campaign, or answer with the entry that it has there already
+        and that is not over. ``distribute`` gives it to the agent whose turn it is; ``None`` does as the campaign says.
+        What comes of the call is the event ``telesales.outcome``.
+
+        Raises:
+            ActionFailed: no such campaign, or it is not for such contacts.
+        """
+        ...
+
+    def account_of(self, company: str, *, create: bool) -> Mapping[str, Any] | None:
+        """The account of that name, whatever its case and spaces; the oldest where there are several. ``create`` makes
+        one where there is none.
+        """
+        ...
+
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         """Let an event happen to the run's contact, with this run as its cause; answers with its id."""
         ...
@@ -276,6 +295,8 @@ class Action(Plugin):
     """What a step does. Extend :class:`LocalAction`, :class:`RemoteAction` or :class:`MessageAction`."""
 
     effect: ClassVar[Literal["local", "remote", "message"]]
+    contacts: ClassVar[Literal["lead", "customer"] | None] = None
+    """Whom it is for, where it is not for everybody. A workflow that can only bring others to it is not published."""
 
     def check(self, config: Any) -> Sequence[Problem]:
         """Faults that types cannot say, found when a workflow is validated; paths relative to the configuration."""
@@ -573,6 +594,7 @@ __all__ = [
     "Money",
     "NoConfig",
     "Plugin",
+    "QueuedCall",
     "RecordFields",
     "RecordType",
     "RemoteAction",

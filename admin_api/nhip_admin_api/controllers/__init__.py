@@ -17,6 +17,7 @@ from nhip_admin_api.controllers.runs import RunsController
 from nhip_admin_api.controllers.scores import ContactScoreController, ScoreRulesController
 from nhip_admin_api.controllers.segments import SegmentsController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
+from nhip_admin_api.controllers.telesales import TelesalesController
 from nhip_admin_api.controllers.templates import TemplatesController
 from nhip_admin_api.controllers.voice import VoiceController
 from nhip_admin_api.controllers.workflows import WorkflowsController
@@ -41,6 +42,7 @@ CONTROLLERS: list[type[Controller]] = [
     RunsController,
     ContactScoreController,
     ScoreRulesController,
+    TelesalesController,
     TemplatesController,
     VoiceController,
     WorkflowsController,

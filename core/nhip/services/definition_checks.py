@@ -9,6 +9,7 @@ from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import ActionStep, WaitEvent
 from nhip.engine.definition import Compiled, Reference, compile_definition, references
+from nhip.engine.lifecycles import certain_lifecycles
 from nhip.engine.lint import lint
 from nhip.engine.program import walk
 from nhip.ports import Unit
@@ -20,6 +21,7 @@ _OTHER_EVENTS: Final = frozenset(
     {
         "form.submitted", "site.visited", "email.opened", "link.clicked", "message.replied", "message.delivered",
         "message.failed", "call.inbound", "call.keypress", "call.ended", "task.completed", "ticket.rated",
+        "telesales.outcome", "lead.converted",
     }
 )  # fmt: skip
 
@@ -57,6 +59,11 @@ class _Surroundings:
         self.references = references(compiled.definition, catalog)
         self.channels = unit.published.channels(workspace_id, self.named("channel"))
         self.templates = unit.published.templates(workspace_id, self.named("template"))
+        self.campaigns = {
+            name: found
+            for name in self.named("telesales_campaign")
+            if (found := unit.telesales.campaign(workspace_id, name)) is not None
+        }
         self.written = {
             f"{path}.fallback[{position}]": frozenset(change)
             for path, step in walk(compiled.definition.steps)
@@ -83,6 +90,7 @@ class _Surroundings:
             "segment": frozenset(
                 name for name in self.named("segment") if self.unit.segments.find(self.workspace_id, name) is not None
             ),
+            "telesales_campaign": frozenset(self.campaigns),
             "workflow": self.workflows("workflow"),
             "started_workflow": self.workflows("started_workflow"),
         }
@@ -94,6 +102,22 @@ class _Surroundings:
                 yield Problem(path=one.path, code=f"unknown_{kind}", message=message)
         yield from self.mismatches()
         yield from self.circles()
+        yield from self.wrong_contacts()
+
+    def wrong_contacts(self) -> Iterator[Problem]:
+        """Actions for leads that only customers can come to, and the other way round."""
+        named = {_split(one)[0]: one for one in self.references if one.kind == "telesales_campaign"}
+        for path, action, lifecycle in certain_lifecycles(self.compiled, self.catalog):
+            place = f"{path}.config"
+            wanted = self.catalog.actions[action].contacts
+            if wanted not in (None, lifecycle):
+                message = f"{action} is for {wanted}s, and only {lifecycle}s come here"
+                yield Problem(path=f"{path}.action", code="wrong_contacts", message=message)
+            campaign = self.campaigns.get(named[place].name) if place in named else None
+            if campaign is not None and campaign.object != lifecycle:
+                said = f"the telesales campaign {campaign.name!r} is for {campaign.object}s"
+                message = f"{said}, and only {lifecycle}s come here"
+                yield Problem(path=named[place].path, code="wrong_contacts", message=message)
 
     def workflows(self, kind: str) -> frozenset[str]:
         """Of the workflows that are named so, those that there are; the one in hand is about to be."""

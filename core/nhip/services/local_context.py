@@ -4,6 +4,7 @@ the very unit that records its step, together with those of the other local step
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
 from nhip.domain.calls import CallPlan, write_plan
@@ -12,11 +13,14 @@ from nhip.domain.errors import ActionFailed, InvalidInput
 from nhip.domain.events import Cause, IncomingEvent, RecordSnapshot
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.runs import ClaimedStep, OpenRun
+from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import from_micros
 from nhip.engine.reading import ENGINE_ROOTS
 from nhip.engine.snapshots import merge
+from nhip.engine.values import name_key
 from nhip.plugin_api import Facts
 from nhip.ports import Renderer, Unit
+from nhip.services.call_queue import Placed, place, store
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
 from nhip.services.phones import normalise_phone
@@ -46,6 +50,10 @@ class UnitLocalContext:
         self.ended: list[OpenRun] = []
         """The runs that the action wants to be over."""
         self._call_plan: tuple[str, str, CallPlan] | None = None
+        self.writes: list[Callable[[], None]] = []
+        """What the action wants to be stored beside that."""
+        self._queued: dict[str, Placed] = {}
+        self._made_accounts: dict[str, dict[str, Any]] = {}
         self.interruption: Exception | None = None
         """What the storage raised while the action ran: not the action's fault, and not its to handle."""
 
@@ -149,6 +157,44 @@ class UnitLocalContext:
         """Of an employee who works here."""
         found = self._stored(self._unit.staff.find, self._step.workspace_id, [external_id]).get(external_id)
         return normalise_phone(found.phone) if found is not None and found.active and found.phone else None
+
+    def enqueue_call(
+        self, campaign: str, *, priority: int = 0, note: str | None = None, distribute: bool | None = None
+    ) -> QueuedCall:
+        """Let the run's contact be called in a telesales campaign; answers with the entry."""
+        placed = self._queued.get(campaign)
+        if placed is None:
+            contact = self._contact(None)
+            lifecycle = self._contacts.get(contact.id, contact.attributes).get("lifecycle", "lead")
+            placed = self._stored(
+                place, self._unit, self._step.workspace_id, campaign, contact, lifecycle,
+                distribute=distribute, priority=priority, note=note, run_id=self._step.run_id, now=self._now,
+            )  # fmt: skip
+            self._queued[campaign] = placed
+            self.writes.append(partial(store, self._unit, placed))
+            created = placed.created
+        else:
+            created = False
+        entry = placed.entry
+        return QueuedCall(entry=entry.id, agent=entry.agent, due_at=from_micros(entry.due_at), created=created)
+
+    def account_of(self, company: str, *, create: bool) -> Mapping[str, Any] | None:
+        """The account of that name, or a new one where ``create`` says so."""
+        key, directory, workspace_id = name_key(company), self._unit.directory, self._step.workspace_id
+        if key in self._made_accounts:
+            return self._made_accounts[key]
+        if create:
+            self._stored(directory.lock_account_name, workspace_id, company)
+        found = self._stored(directory.accounts_named, workspace_id, company)
+        if found:
+            return {**found[0].attributes, "external_id": found[0].external_id}
+        if not create:
+            return None
+        number = f"-{len(self._made_accounts)}" if self._made_accounts else ""
+        identifier, attributes = f"account-{self.idempotency_key}{number}", {"name": " ".join(company.split())}
+        self.writes.append(partial(directory.put_account, workspace_id, identifier, attributes, self._now))
+        made = self._made_accounts[key] = {**attributes, "external_id": identifier}
+        return made
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         """Let an event happen to the run's contact; answers with its id."""
