@@ -15,8 +15,8 @@ _PLACE = re.compile(r"(?<=<!-- routes -->\n).*?(?=<!-- end of routes -->)", re.D
 _SCOPE = re.compile(r"Scope: `([\w:]+)`\.")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _TAGS = (
-    "Events", "Workflows", "Templates", "Channels", "Runs", "Deliveries", "Metrics", "Customers", "Plugins", "Access",
-    "Operations", "Provider hooks",
+    "Events", "Workflows", "Templates", "Channels", "Runs", "Deliveries", "Metrics", "Customers",
+    "Telesales", "Plugins", "Access", "Operations", "Provider hooks",
 )  # fmt: skip
 
 

@@ -27,6 +27,10 @@ BODIES: dict[str, Any] = {
     "PUT /v1/templates/{name}": {**TEMPLATE, "text": "theirs"},
     "PUT /v1/workflows/{name}": {**WORKFLOW, "title": "theirs"},
     "PUT /v1/segments/{name}": {"condition": {"field": "contact.name", "op": "equals", "value": "theirs"}},
+    "PUT /v1/telesales-campaigns/{name}": {"object": "lead"},
+    "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/take": {"agent": "ours"},
+    "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/assign": {"agent": "ours"},
+    "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/outcome": {"outcome": "answered"},
     "PATCH /v1/channels/{name}": {"config": {}},
     "POST /v1/channels/{name}/test": {"to": "0987654321", "template": "ours"},
     "POST /v1/templates/{name}/preview": {},
@@ -35,7 +39,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/workflows/{name}/validate": None,
     "POST /v1/workflows/{name}/enroll": {"contacts": ["ours"]},
 }
-FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates", "segments", "workflows", "metrics")
+FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates", "segments", "workflows", "metrics",
+            "telesales-campaigns")  # fmt: skip
 QUERIES = {"GET /v1/workflows/{name}/explain": "?contact=ours"}
 OBJECTS = [
     route for route in routes()
@@ -64,6 +69,7 @@ async def furnish(api: Api) -> dict[str, dict[str, str]]:
     enrolled = await api.post("/v1/workflows/ours/enroll", {"contacts": ["ours"]}, 202)
     named = {
         "external_id": "ours", "name": "ours", "number": "1", "kind": "order", "enrollment_id": enrolled["id"],
+        "entry_id": await call(api),
     }  # fmt: skip
     return {
         "events": {"event_id": sent["id"]},
@@ -72,6 +78,19 @@ async def furnish(api: Api) -> dict[str, dict[str, str]]:
         "api-keys": {"key_id": key["id"]},
         **dict.fromkeys(FAMILIES, named),
     }
+
+
+async def call(api: Api) -> str:
+    """Somebody is to be called; answers with the entry's id."""
+    await api.put("/v1/telesales-campaigns/ours", {"object": "lead", "agents": ["ours"]}, 201)
+    step = {"id": "call", "action": "telesales_enqueue", "config": {"campaign": "ours"}}
+    trigger = {"id": "t", "type": "event", "config": {"type": "shop.called"}}
+    await api.post("/v1/workflows", {"name": "calling", "triggers": [trigger], "steps": [step]}, status=201)
+    await api.post("/v1/workflows/calling/publish")
+    await api.send({"id": "2", "source": "shop", "type": "shop.called", "subject": "ours"})
+    await api.work()
+    [entry] = (await api.get("/v1/telesales-campaigns/ours/entries"))["items"]
+    return str(entry["id"])
 
 
 def expect_made(response: Any) -> None:
