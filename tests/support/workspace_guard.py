@@ -55,6 +55,7 @@ ALLOWED: Final[dict[str, str]] = {
     r"^INSERT INTO _alembic_tmp_": "a migration, over all of them",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
+    r"^SELECT workspace_id, .* FROM sources WHERE hook_token = ": "a sender knows the token, not the workspace",
     r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",
 }
 """Statements that may do without, each with its reason."""

@@ -16,6 +16,7 @@ from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows, SecretVault
 from nhip.ports.segments import EnrolmentStore, SegmentStore
+from nhip.ports.sources import SourceStore
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
 from nhip.ports.telesales import TelesalesStore
 from nhip.ports.unit import Storage, Unit
@@ -47,6 +48,7 @@ __all__ = [
     "SecretRows",
     "SecretVault",
     "SegmentStore",
+    "SourceStore",
     "StaffStore",
     "Storage",
     "TelesalesStore",

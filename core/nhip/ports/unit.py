@@ -13,6 +13,7 @@ from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
 from nhip.ports.secrets import SecretRows
 from nhip.ports.segments import EnrolmentStore, SegmentStore
+from nhip.ports.sources import SourceStore
 from nhip.ports.telesales import TelesalesStore
 
 P = ParamSpec("P")
@@ -100,6 +101,11 @@ class Unit(Protocol):
     @property
     def channels(self) -> ChannelStore:
         """Channel accounts, as admins edit them."""
+        ...
+
+    @property
+    def sources(self) -> SourceStore:
+        """Doors for other systems."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from nhip.adapters.db import (
     call_tables as call_tables,
     scan_tables as scan_tables,
     segment_tables as segment_tables,
+    source_tables as source_tables,
     telesales_tables as telesales_tables,
 )
 from nhip.adapters.db.session import Database

@@ -25,6 +25,7 @@ from nhip.adapters.db.stores.scans import SqlScans
 from nhip.adapters.db.stores.scores import SqlScores
 from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.segments import SqlSegments
+from nhip.adapters.db.stores.sources import SqlSources
 from nhip.adapters.db.stores.staff import SqlStaff
 from nhip.adapters.db.stores.telesales import SqlTelesales
 from nhip.adapters.db.stores.templates import SqlTemplates
@@ -100,6 +101,10 @@ class SqlUnit:
     @cached_property
     def channels(self) -> SqlChannels:
         return SqlChannels(self.connection)
+
+    @cached_property
+    def sources(self) -> SqlSources:
+        return SqlSources(self.connection)
 
     @cached_property
     def templates(self) -> SqlTemplates:
