@@ -13,6 +13,7 @@ PUBLIC = {
     "/health/live",
     "/health/ready",
     "/hooks/channels/{name}/{token}",
+    "/hooks/in/{source_token}",
     "/voice/{name}/{token}/answer",
     "/voice/{name}/{token}/event",
 }

@@ -32,15 +32,29 @@ BODIES: dict[str, Any] = {
     "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/assign": {"agent": "ours"},
     "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/outcome": {"outcome": "answered"},
     "PATCH /v1/channels/{name}": {"config": {}},
+    "PATCH /v1/sources/{name}": {"title": "theirs"},
+    "POST /v1/sources/{name}/preview": {"body": {"phone": "0987654321"}},
     "POST /v1/channels/{name}/test": {"to": "0987654321", "template": "ours"},
     "POST /v1/templates/{name}/preview": {},
     "POST /v1/deliveries/{delivery_id}/resolve": {"outcome": "sent"},
     "POST /v1/workflows/{name}/dry-run": {"event": EVENT},
     "POST /v1/workflows/{name}/validate": None,
+    "POST /v1/workflows/{name}/publish": None,
     "POST /v1/workflows/{name}/enroll": {"contacts": ["ours"]},
 }
-FAMILIES = ("contacts", "records", "staff", "accounts", "channels", "templates", "segments", "workflows", "metrics",
-            "telesales-campaigns")  # fmt: skip
+FAMILIES = (
+    "contacts",
+    "records",
+    "staff",
+    "accounts",
+    "channels",
+    "sources",
+    "templates",
+    "segments",
+    "workflows",
+    "metrics",
+    "telesales-campaigns",
+)
 QUERIES = {"GET /v1/workflows/{name}/explain": "?contact=ours"}
 OBJECTS = [
     route for route in routes()
@@ -57,6 +71,7 @@ async def furnish(api: Api) -> dict[str, dict[str, str]]:
     await api.put("/v1/staff/ours", {"name": "ours"})
     await api.put("/v1/accounts/ours", {"name": "ours"})
     await api.post("/v1/channels", {"name": "ours", "type": "console"}, status=201)
+    await api.post("/v1/sources", {"name": "ours", "preset": "form"}, status=201)
     expect_made(await api.request("PUT", "/v1/templates/ours", TEMPLATE))
     await api.post("/v1/workflows", WORKFLOW, status=201)
     await api.post("/v1/workflows/ours/publish")
@@ -136,7 +151,13 @@ async def test_lists_hold_nothing_of_another_workspace(api: Api) -> None:
     stranger = await api.other_workspace()
     for route in routes():
         if route.method == "GET" and route.path.startswith("/v1/") and route.parameters in ((), ("kind",)):
-            if route.path in ("/v1/plugins", "/v1/workspaces", "/v1/metrics/summary", "/v1/score-rules"):
+            if route.path in (
+                "/v1/plugins",
+                "/v1/source-presets",
+                "/v1/workspaces",
+                "/v1/metrics/summary",
+                "/v1/score-rules",
+            ):
                 continue
             status = expect(await stranger.request("GET", route.fill({"kind": "order"})), 200)
             own = {"/v1/api-keys": 1, "/v1/audit": 2}.get(route.path, 0)

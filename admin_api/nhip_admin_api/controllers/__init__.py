@@ -16,6 +16,8 @@ from nhip_admin_api.controllers.records import RecordsController
 from nhip_admin_api.controllers.runs import RunsController
 from nhip_admin_api.controllers.scores import ContactScoreController, ScoreRulesController
 from nhip_admin_api.controllers.segments import SegmentsController
+from nhip_admin_api.controllers.source_hooks import SourceHooksController
+from nhip_admin_api.controllers.sources import SourcePresetsController, SourcesController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
 from nhip_admin_api.controllers.telesales import TelesalesController
 from nhip_admin_api.controllers.templates import TemplatesController
@@ -40,6 +42,9 @@ CONTROLLERS: list[type[Controller]] = [
     HooksController,
     MetricsController,
     RunsController,
+    SourceHooksController,
+    SourcePresetsController,
+    SourcesController,
     ContactScoreController,
     ScoreRulesController,
     TelesalesController,
