@@ -15,7 +15,7 @@ _PLACE = re.compile(r"(?<=<!-- routes -->\n).*?(?=<!-- end of routes -->)", re.D
 _SCOPE = re.compile(r"Scope: `([\w:]+)`\.")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _TAGS = (
-    "Events", "Workflows", "Templates", "Channels", "Runs", "Deliveries", "Metrics", "Customers",
+    "Events", "Workflows", "Templates", "Channels", "Sources", "Runs", "Deliveries", "Metrics", "Customers",
     "Telesales", "Plugins", "Access", "Operations", "Provider hooks",
 )  # fmt: skip
 
