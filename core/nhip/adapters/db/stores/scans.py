@@ -48,8 +48,10 @@ _SILENT_TEXT: Final = (
     "SELECT a.contact_id, c.external_id, a.last_at FROM activity a"
     " JOIN contacts c ON c.id = a.contact_id AND +c.workspace_id = a.workspace_id"
     " WHERE a.workspace_id = :workspace_id AND a.kind = :kind AND a.last_at <= :until"
-    " AND (a.last_at, a.contact_id) > (:after_at, :after_id){more} ORDER BY a.last_at, a.contact_id LIMIT :limit"
+    " AND a.last_at >= :after_at AND (a.last_at, a.contact_id) > (:after_at, :after_id){more}"
+    " ORDER BY a.last_at, a.contact_id LIMIT :limit"
 )
+"""The bound on ``last_at`` alone repeats what the pair says: PostgreSQL guesses by it how little that is."""
 _SILENT = Statement(_SILENT_TEXT.replace("{more}", ""))
 _QUIET = Statement(
     _SILENT_TEXT.replace(
