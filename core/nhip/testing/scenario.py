@@ -92,6 +92,9 @@ class Scenario:
         for name, condition in given.segments.items():
             with self._at(f"given.segments.{name}"):
                 world.segment(name, condition)
+        for name, campaign in given.campaigns.items():
+            with self._at(f"given.campaigns.{name}"):
+                world.campaign(name, **campaign)
         if given.score_rules:
             with self._at("given.score_rules"):
                 world.score_rules(given.score_rules)
@@ -157,6 +160,10 @@ class _Telling:
             _advance(world, step.advance)
         elif step.receipt is not None:
             world.receipt(**msgspec.structs.asdict(step.receipt))
+        elif step.call is not None:
+            world.call(
+                **{name: value for name, value in msgspec.structs.asdict(step.call).items() if value is not None}
+            )
         elif step.refuses is not None:
             world.refuses(**msgspec.structs.asdict(step.refuses))
         elif step.times_out is not None:

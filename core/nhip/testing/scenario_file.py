@@ -41,6 +41,8 @@ class Given(Struct):
     records: list[dict[str, Any]] = msgspec.field(default_factory=list)
     segments: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """Condition trees over ``contact.…``."""
+    campaigns: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    """Telesales campaigns."""
     score_rules: list[dict[str, Any]] = msgspec.field(default_factory=list)
     channels: dict[str, dict[str, Any] | None] = msgspec.field(default_factory=dict)
     templates: dict[str, dict[str, Any] | str] = msgspec.field(default_factory=dict)
@@ -103,6 +105,17 @@ class ThenAccepts(Struct):
 
     channel: str
     contact: str | None = None
+
+
+class ThenCall(Struct):
+    """An agent says what came of a call."""
+
+    campaign: str
+    contact: str
+    outcome: str
+    call_back_at: str | None = None
+    note: str | None = None
+    agent: str | None = None
 
 
 class ExpectedMessage(Struct, omit_defaults=True):
@@ -200,6 +213,7 @@ class Then(Struct):
     times_out: ThenTimesOut | None = None
     unavailable: ThenUnavailable | None = None
     accepts: ThenAccepts | None = None
+    call: ThenCall | None = None
     pause: str | None = None
     resume: str | None = None
     expect: Expect | None = None

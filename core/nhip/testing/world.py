@@ -39,6 +39,7 @@ from nhip.domain.events import EventReceipt, IncomingEvent
 from nhip.domain.messages import Inbound, Receipt, ReceiptStatus, RejectionReason
 from nhip.domain.past_events import Explanation
 from nhip.domain.segments import SegmentDraft
+from nhip.domain.telesales import OPEN_STATES, CallReport, CampaignDraft, EntryFilter
 from nhip.domain.times import format_time, parse_duration, parse_time, to_micros
 from nhip.engine.decoding import convert
 from nhip.plugin_api import AddressKind
@@ -178,6 +179,38 @@ class World:
         self._write(
             lambda unit, now: segments.save(unit, self._workspace_id, name, draft, if_match=None, actor=_ACTOR, now=now)
         )
+
+    def campaign(self, name: str, /, **draft: Any) -> None:
+        """Make or replace a telesales campaign, as ``PUT /v1/telesales-campaigns/{name}`` takes it."""
+        said = convert(draft, CampaignDraft)
+        self._write(
+            lambda unit, now: self.engine.telesales.save(
+                unit, self._workspace_id, name, said, if_match=None, actor=_ACTOR, now=now
+            )
+        )
+
+    def call(self, campaign: str, contact: str, outcome: str, **said: Any) -> None:
+        """An agent says what came of calling a contact of a campaign: ``answered``, ``no_answer``, ``busy``,
+        ``refused`` or ``call_back`` (with ``call_back_at``).
+
+        Raises:
+            ValueError: nobody has to call this contact in the campaign.
+        """
+        report = convert({"outcome": outcome, **said}, CallReport)
+
+        def tell(unit: Unit, now: int) -> None:
+            telesales = self.engine.telesales
+            listed = telesales.entries(unit, self._workspace_id, campaign, EntryFilter(), None, 1000, now)
+            mine = [
+                one.entry.id
+                for one in listed
+                if one.contact is not None and one.contact.external_id == contact and one.entry.state in OPEN_STATES
+            ]
+            if not mine:
+                raise ValueError(f"nobody has to call {contact!r} in {campaign!r}")
+            telesales.report(unit, self._workspace_id, campaign, mine[0], report, actor=_ACTOR, now=now)
+
+        self._write(tell)
 
     def score_rules(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rules of the score, as ``PUT /v1/score-rules`` takes them."""
