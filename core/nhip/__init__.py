@@ -57,6 +57,8 @@ from nhip.hookspecs import HOOKSPEC_VERSION, hookimpl
 from nhip.plugin_api import (
     Action,
     AddressKind,
+    Assign,
+    Assigned,
     Await,
     Bundle,
     Capabilities,
@@ -80,6 +82,7 @@ from nhip.plugin_api import (
     RemoteContext,
     Result,
     SecretStore,
+    Taxonomy,
     Trigger,
 )
 
@@ -94,6 +97,8 @@ __all__ = [
     "AddressKind",
     "Ambiguous",
     "AmbiguousOutcome",
+    "Assign",
+    "Assigned",
     "Await",
     "Bundle",
     "CallAnswer",
@@ -158,6 +163,7 @@ __all__ = [
     "SegmentScan",
     "SignatureMismatch",
     "SilenceScan",
+    "Taxonomy",
     "TemplateError",
     "TickScan",
     "Trigger",

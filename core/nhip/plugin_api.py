@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol, dataclass_transform
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, dataclass_transform
 
 import msgspec
+from msgspec import Meta
 
+from nhip.domain.assignment import Assigned, How
 from nhip.domain.calls import CallAnswer, CallPlan, CallRequest, spoken_plan
 from nhip.domain.conditions import Node
 from nhip.domain.errors import MalformedInput, Problem
@@ -28,6 +30,7 @@ from nhip.domain.messages import (
 )
 from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
+from nhip.domain.taxonomies import Taxonomy
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.verdict import Verdict
 
@@ -103,6 +106,27 @@ class Condition(Plugin):
 # --- actions ----------------------------------------------------------------------------------------------------------
 
 
+class Assign(Config):
+    """Who gets something: a person, or whoever of several is next. See :meth:`LocalContext.assign`."""
+
+    to: Annotated[
+        str,
+        Meta(
+            description="owner (of the contact), staff:<external id>, department:<name>, store (the contact's), "
+            "store:<code>, or last_store (of the contact's youngest order, ticket or other record that names one).",
+            min_length=1,
+            max_length=200,
+        ),
+    ]
+    how: Annotated[
+        How, Meta(description="Of several: the next in turn, or whoever has the fewest open tasks and tickets.")
+    ] = "round_robin"
+    working_hours: Annotated[bool, Meta(description="Only somebody who is within their working hours.")] = False
+    fallback: Annotated[
+        "Assign | str | None", Meta(description="Who gets it where nobody can, in the same way or as a word alone.")
+    ] = None
+
+
 class LocalContext(Protocol):
     """The open unit of work of a local action: what it does here commits together with its step, or not at all."""
 
@@ -174,6 +198,25 @@ class LocalContext(Protocol):
         """The telephone number (E.164) of an employee who works here, where there is one."""
         ...
 
+    def assign(self, to: Assign | str) -> Assigned:
+        """Choose who gets something; nobody, where nobody can. The turn counts if the action succeeds.
+
+        Whoever left or is away is passed over, and with ``working_hours`` whoever is not within theirs. Of a word alone
+        ``owner`` and an external id, with ``staff:`` before it or without, mean that person also while they are away.
+        Two workers that choose at once never give the same turn.
+
+        Raises:
+            ActionFailed: it names an employee who does not exist, and nobody to fall back on.
+        """
+        ...
+
+    def records(self, record_type: str, *, closed: bool = False) -> Sequence[Mapping[str, Any]]:
+        """The contact's records of a type as they were when the action began, the youngest first, of the last 100.
+
+        ``closed`` asks for those that are over (:attr:`RecordType.closed`), the last of them first.
+        """
+        ...
+
     def enqueue_call(
         self, campaign: str, *, priority: int = 0, note: str | None = None, distribute: bool | None = None
     ) -> QueuedCall:
@@ -193,7 +236,10 @@ class LocalContext(Protocol):
         ...
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
-        """Let an event happen to the run's contact, with this run as its cause; answers with its id."""
+        """Let an event happen to the run's contact, with this run as its cause; answers with its id.
+
+        An external id under the name of a record type (``{"ticket": "TK-1"}``) says which one it is about.
+        """
         ...
 
     def start_workflow(self, name: str, data: Mapping[str, Any]) -> str:
@@ -282,11 +328,17 @@ class MessageRequest(Struct):
 
     channel: str
     """A channel account's name."""
-    template: str
+    template: str = ""
+    """A template's name; empty where ``content`` has the words."""
     to: str = "contact"
-    """``contact``, ``owner``, ``staff:<id>`` or an address."""
+    """``contact``, ``owner``, ``staff:<id>``, ``department:<name>`` (one of it, in turn) or an address.
+
+    The engine fills in its ``{{ … }}``.
+    """
     data: dict[str, Any] = msgspec.field(default_factory=dict)
-    """More facts for the template, under ``data``."""
+    """More facts for the template, under ``data``; the engine fills in their ``{{ … }}``."""
+    content: Content | None = None
+    """Words of its own in the place of a template's, as their source text."""
     message_class: MessageClass | None = None
     """Overrides the template's."""
 
@@ -560,6 +612,14 @@ class RecordType(Plugin):
     """The usual statuses, for people who configure; any status is accepted."""
     amount_field: ClassVar[str | None] = None
     """The money field that ``contact.activity.<type>.total`` sums up."""
+    closed: ClassVar[tuple[str, ...]] = ()
+    """The statuses in which it is over. What is not over counts as its ``assignee``'s work, where it has that field."""
+    taxonomy: ClassVar[Taxonomy | None] = None
+    """The words for its fields ``status``, ``type``, ``sub_type`` and ``source``, until a workspace has its own."""
+    event_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Per verb of its events, the fields of the event's data that the record takes over where the event names it by its
+    external id alone: with ``{"rated": ("rating",)}``, ``ticket.rated`` with ``{"ticket": "TK-1", "rating": 5}``.
+    """
 
 
 class Bundle(Plugin):
@@ -576,6 +636,8 @@ class Bundle(Plugin):
 __all__ = [
     "Action",
     "AddressKind",
+    "Assign",
+    "Assigned",
     "Await",
     "Bundle",
     "Capabilities",
@@ -601,5 +663,6 @@ __all__ = [
     "RemoteContext",
     "Result",
     "SecretStore",
+    "Taxonomy",
     "Trigger",
 ]

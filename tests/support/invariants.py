@@ -156,8 +156,8 @@ def _wrong_columns(unit: SqlUnit) -> list[str]:
     ]
     wrong += [
         row[0]
-        for row in _rows(unit, "SELECT id, attributes, status FROM records")
-        if msgspec.json.decode(row[1]).get("status") != row[2]
+        for row in _rows(unit, "SELECT id, attributes, status, assignee FROM records")
+        if [msgspec.json.decode(row[1]).get(name) for name in ("status", "assignee")] != list(row[2:])
     ]
     return [f"columns repeat the attributes: {wrong[:5]}"] if wrong else []
 

@@ -52,6 +52,8 @@ ALLOWED: Final[dict[str, str]] = {
     r"^UPDATE deliveries SET maybe_sent_at = created_at WHERE state IN": "a migration, over all of them",
     r"^UPDATE steps SET wanted_at = created_at": "a migration, over all of them",
     r"^SELECT accounts\.workspace_id, .* FROM accounts$": "a migration, over all of them",
+    r"^UPDATE records SET assignee = (json_extract\(|attributes::json)": "a migration, over all of them",
+    r"^UPDATE records SET closed_at = updated_at WHERE \(type = 'task'": "a migration, over all of them",
     r"^INSERT INTO _alembic_tmp_": "a migration, over all of them",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",

@@ -19,6 +19,7 @@ from nhip_admin_api.controllers.segments import SegmentsController
 from nhip_admin_api.controllers.source_hooks import SourceHooksController
 from nhip_admin_api.controllers.sources import SourcePresetsController, SourcesController
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
+from nhip_admin_api.controllers.taxonomies import TaxonomiesController
 from nhip_admin_api.controllers.telesales import TelesalesController
 from nhip_admin_api.controllers.templates import TemplatesController
 from nhip_admin_api.controllers.voice import VoiceController
@@ -48,6 +49,7 @@ CONTROLLERS: list[type[Controller]] = [
     ContactScoreController,
     ScoreRulesController,
     TelesalesController,
+    TaxonomiesController,
     TemplatesController,
     VoiceController,
     WorkflowsController,

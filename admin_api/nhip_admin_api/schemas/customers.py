@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from nhip.domain.customers import DateText, Short, Tag
+from nhip.domain.duty import Absence, Hours
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,11 @@ class StaffBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     department: Short | None = None
     store: Short | None = None
     active: bool = True
+    hours: Annotated[
+        Hours | Annotated[list[Hours], Meta(min_length=1, max_length=20)] | None,
+        Meta(description="When they work, as one object or a list of several; always, where it is null"),
+    ] = None
+    absences: Annotated[list[Absence], Meta(max_length=100, description="When they are away")] = []
 
 
 class AccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -7,6 +7,7 @@ theirs.
 """
 
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
+from nhip.ports.assignments import AssignmentStore, TaxonomyStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
@@ -22,6 +23,7 @@ from nhip.ports.telesales import TelesalesStore
 from nhip.ports.unit import Storage, Unit
 
 __all__ = [
+    "AssignmentStore",
     "AuditStore",
     "CallStore",
     "ChannelStore",
@@ -51,6 +53,7 @@ __all__ = [
     "SourceStore",
     "StaffStore",
     "Storage",
+    "TaxonomyStore",
     "TelesalesStore",
     "TemplateStore",
     "Unit",

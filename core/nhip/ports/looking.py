@@ -148,6 +148,10 @@ class DirectoryStore(Protocol):
         """Records that fit a filter."""
         ...
 
+    def newest_of(self, workspace_id: int, contact_id: str, kind: str, limit: int) -> list[Record]:
+        """A contact's records of a type, the youngest first."""
+        ...
+
     def delete_record(self, workspace_id: int, record_id: str) -> None:
         """Remove a record."""
         ...

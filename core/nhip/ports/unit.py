@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
+from nhip.ports.assignments import AssignmentStore, TaxonomyStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
@@ -51,6 +52,16 @@ class Unit(Protocol):
     @property
     def staff(self) -> StaffStore:
         """Employees."""
+        ...
+
+    @property
+    def assignments(self) -> AssignmentStore:
+        """Whose turn it is."""
+        ...
+
+    @property
+    def taxonomies(self) -> TaxonomyStore:
+        """The words for records."""
         ...
 
     @property

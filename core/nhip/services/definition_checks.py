@@ -14,6 +14,7 @@ from nhip.engine.lint import lint
 from nhip.engine.program import walk
 from nhip.ports import Unit
 from nhip.services.vocabulary import known_fields
+from nhip.services.word_checks import word_problems
 
 _CONTACT_EVENTS: Final = ("created", "updated", "tag_added", "tag_removed", "score_changed")
 _RECORD_EVENTS: Final = ("created", "updated", "status_changed")
@@ -84,9 +85,7 @@ class _Surroundings:
             "channel": frozenset(self.channels),
             "template": frozenset(self.templates),
             "record_type": frozenset(self.catalog.record_types),
-            "staff": frozenset(self.unit.staff.find(self.workspace_id, names))
-            if (names := self.named("staff"))
-            else frozenset(),
+            "staff": frozenset(self.colleagues()),
             "segment": frozenset(
                 name for name in self.named("segment") if self.unit.segments.find(self.workspace_id, name) is not None
             ),
@@ -102,6 +101,7 @@ class _Surroundings:
                 yield Problem(path=one.path, code=f"unknown_{kind}", message=message)
         yield from self.mismatches()
         yield from self.circles()
+        yield from word_problems(self.unit, self.catalog, self.workspace_id, self.references)
         yield from self.wrong_contacts()
 
     def wrong_contacts(self) -> Iterator[Problem]:
@@ -118,6 +118,12 @@ class _Surroundings:
                 said = f"the telesales campaign {campaign.name!r} is for {campaign.object}s"
                 message = f"{said}, and only {lifecycle}s come here"
                 yield Problem(path=named[place].path, code="wrong_contacts", message=message)
+
+    def colleagues(self) -> list[str]:
+        """Of the employees that are named, those who work here."""
+        names = self.named("staff")
+        found = self.unit.staff.find(self.workspace_id, names) if names else {}
+        return [name for name, person in found.items() if person.active]
 
     def workflows(self, kind: str) -> frozenset[str]:
         """Of the workflows that are named so, those that there are; the one in hand is about to be."""
@@ -191,6 +197,12 @@ class _Surroundings:
                 if said and template is not None and said != template.message_class:
                     message = f"the template {template.name!r} is {template.message_class}, and goes out as {said}"
                     yield Problem(path=f"{path}.config.message_class", code="other_class", message=message)
+        departments = self.named("department")
+        staffed = self.unit.staff.departments(self.workspace_id, departments) if departments else set()
+        for one in self.references:
+            if one.kind == "department" and one.name not in staffed:
+                message = f"nobody works in the department {one.name!r}"
+                yield Problem(path=one.path, code="empty_department", message=message)
         usual = self.usual_types()
         heard = dict(self.heard())
         types = {kind for entry in self.compiled.entries for kind in entry.event_types}

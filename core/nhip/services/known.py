@@ -35,6 +35,7 @@ class Known:
         record_types: Mapping[str, type[RecordType]],
         reads: Reads,
         watches: Sequence[Watch] = (),
+        ended: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
         self.unit = unit
         self.workspace_id = workspace_id
@@ -42,6 +43,8 @@ class Known:
         self.record_types = record_types
         self.reads = reads
         self.watches = watches
+        self.ended = ended or {}
+        """Per record type, the statuses in which a record is over."""
         self.moved: set[str] = set()
         """Contacts whose time zone changed."""
         self.contacts: dict[str, Contact] = {}
@@ -209,6 +212,7 @@ class Known:
                 id=new_id(), type=kind, external_id=external_id, contact_id=holder.id if holder else None,
                 attributes=attributes, as_of=time, revision=0, created_at=self.now, updated_at=self.now,
             )  # fmt: skip
+            self.close(record, time)
             self.records[kind, external_id] = record
             self.new_records[record.id] = record
             return record, True, {}

@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
+import msgspec
+
 from nhip.domain.calls import CallPlan, write_plan
 from nhip.domain.customers import Contact
 from nhip.domain.errors import ActionFailed, InvalidInput
@@ -16,18 +18,22 @@ from nhip.domain.runs import ClaimedStep, OpenRun
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import from_micros
 from nhip.engine.reading import ENGINE_ROOTS
-from nhip.engine.snapshots import merge
+from nhip.engine.snapshots import merge, record_facts
 from nhip.engine.values import name_key
-from nhip.plugin_api import Facts
+from nhip.plugin_api import Assign, Assigned, Facts
 from nhip.ports import Renderer, Unit
+from nhip.services.assigning import Assigning
 from nhip.services.call_queue import Placed, place, store
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
 from nhip.services.phones import normalise_phone
 from nhip.services.run_facts import RunFacts
+from nhip.services.taxonomies import Taxonomies
 
 REQUESTED: Final = "workflow.requested"
 """The type of the event by which a contact enters a workflow that another one starts."""
+MOST_RECORDS: Final = 100
+"""How many records of a type an action may look at."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -36,7 +42,15 @@ class UnitLocalContext:
     """Implements :class:`nhip.plugin_api.LocalContext`. ``effects`` are what the action wants to happen, in order."""
 
     def __init__(
-        self, unit: Unit, step: ClaimedStep, run: RunFacts, now: int, intake: Intake, renderer: Renderer
+        self,
+        unit: Unit,
+        step: ClaimedStep,
+        run: RunFacts,
+        now: int,
+        intake: Intake,
+        renderer: Renderer,
+        assigning: Assigning,
+        taxonomies: Taxonomies,
     ) -> None:
         self._unit = unit
         self._step = step
@@ -44,16 +58,18 @@ class UnitLocalContext:
         self._now = now
         self._intake = intake
         self._renderer = renderer
+        self._assigning = assigning
+        self._taxonomies = taxonomies
         self._contacts: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
         self.effects: list[IncomingEvent] = []
         self.ended: list[OpenRun] = []
         """The runs that the action wants to be over."""
-        self._call_plan: tuple[str, str, CallPlan] | None = None
         self.writes: list[Callable[[], None]] = []
         """What the action wants to be stored beside that."""
         self._queued: dict[str, Placed] = {}
         self._made_accounts: dict[str, dict[str, Any]] = {}
+        self._call_plan: tuple[str, str, CallPlan] | None = None
         self.interruption: Exception | None = None
         """What the storage raised while the action ran: not the action's fault, and not its to handle."""
 
@@ -92,6 +108,8 @@ class UnitLocalContext:
     ) -> Mapping[str, Any]:
         """Change a contact; answers with the old values of what changed."""
         current = self._contact(contact)
+        if changes.get("owner"):
+            self._check_works_here(str(changes["owner"]))
         known = self._contacts.get(current.id, current.attributes)
         snapshot = dict(changes)
         if add_tags or remove_tags:
@@ -126,6 +144,11 @@ class UnitLocalContext:
             said.setdefault("contact", holder.external_id)
         try:
             snapshot = self._intake.record(record_type, {**said, "external_id": identifier})
+            completed = self._stored(
+                self._taxonomies.completed, self._unit, self._step.workspace_id, record_type, snapshot.fields,
+                existing or {},
+            )  # fmt: skip
+            snapshot = msgspec.structs.replace(snapshot, fields=completed)
         except InvalidInput as error:
             raise ActionFailed(str(error)) from error
         record, _ = merge(existing or {"external_id": identifier}, snapshot.fields)
@@ -198,12 +221,31 @@ class UnitLocalContext:
 
     def emit(self, event_type: str, data: Mapping[str, Any]) -> str:
         """Let an event happen to the run's contact; answers with its id."""
-        return self._add(event_type=event_type, data=dict(data))
+        try:
+            records = self._intake.records(event_type, data)
+        except InvalidInput as error:
+            raise ActionFailed(str(error)) from error
+        return self._add(event_type=event_type, data=dict(data), records=records)
+
+    def assign(self, to: Assign | str) -> Assigned:
+        """Choose who gets something."""
+        contact_id = self._step.contact_id
+        return self._stored(self._assigning.assign, self._filled_in(to), self._run.facts, contact_id)
+
+    def records(self, record_type: str, *, closed: bool = False) -> Sequence[Mapping[str, Any]]:
+        """The contact's records of a type, the youngest first, or those that are over, the last of them first."""
+        step = self._step
+        found = self._stored(
+            self._unit.directory.newest_of, step.workspace_id, step.contact_id, record_type, MOST_RECORDS
+        )
+        if closed:
+            found = sorted((one for one in found if one.closed_at), key=lambda one: -(one.closed_at or 0))
+        return [record_facts(one) for one in found]
 
     def start_workflow(self, name: str, data: Mapping[str, Any]) -> str:
         """Let the run's contact enter another workflow; what this run's event was about goes with it."""
         about = [
-            RecordSnapshot(type=kind, external_id=found["external_id"], fields={})
+            RecordSnapshot(type=kind, external_id=found["external_id"], fields={}, mentioned=True)
             for kind, found in self._run.context.root_facts.items()
             if kind not in ENGINE_ROOTS
         ]
@@ -217,6 +259,20 @@ class UnitLocalContext:
         mine = [run for run in runs if run.workflow == name and run.id != step.run_id]
         self.ended += mine
         return len(mine)
+
+    def _filled_in(self, to: Assign | str) -> Assign | str:
+        """A rule of assignment with its words filled in."""
+        if isinstance(to, str):
+            return str(self.render(to))
+        fallback = None if to.fallback is None else self._filled_in(to.fallback)
+        return msgspec.structs.replace(to, to=str(self.render(to.to)), fallback=fallback)
+
+    def _check_works_here(self, external_id: str) -> None:
+        found = self._stored(self._unit.staff.find, self._step.workspace_id, [external_id]).get(external_id)
+        if found is None:
+            raise ActionFailed(f"there is no employee {external_id!r}")
+        if not found.active:
+            raise ActionFailed(f"the employee {external_id!r} has left")
 
     def _contact(self, external_id: str | None) -> Contact:
         holder = self._run.contact

@@ -1,6 +1,7 @@
 """The only SQL: tables, the database's doors, stores over an open transaction, migrations."""
 
 from nhip.adapters.db import (
+    assignment_tables as assignment_tables,
     call_tables as call_tables,
     scan_tables as scan_tables,
     segment_tables as segment_tables,

@@ -174,10 +174,31 @@ records = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
+    Column("assignee", Text),
+    Column("closed_at", BigInteger),
     UniqueConstraint("workspace_id", "type", "external_id"),
     Index("ix_records_contact", "contact_id", "type", "workspace_id"),
+    Index("ix_records_created", "workspace_id", "type", "created_at"),
+    Index(
+        "ix_records_closed",
+        "workspace_id",
+        "type",
+        "closed_at",
+        postgresql_where=text("closed_at IS NOT NULL"),
+        sqlite_where=text("closed_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_records_load",
+        "workspace_id",
+        "assignee",
+        "type",
+        postgresql_where=text("assignee IS NOT NULL AND closed_at IS NULL"),
+        sqlite_where=text("assignee IS NOT NULL AND closed_at IS NULL"),
+    ),
 )
-"""``as_of`` is the time of the youngest event applied: an older snapshot that comes late changes nothing."""
+"""``as_of`` is the time of the youngest event applied: an older snapshot that comes late changes nothing. ``assignee``
+repeats the attribute; ``closed_at`` is when its status became one of those that end it, so that an employee's open work
+is found without what is done."""
 
 staff = Table(
     "staff",
@@ -196,6 +217,7 @@ staff = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "external_id"),
     Index("ix_staff_department", "workspace_id", "department"),
+    Index("ix_staff_store", "workspace_id", "store"),
 )
 
 events = Table(

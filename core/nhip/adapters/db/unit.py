@@ -5,6 +5,7 @@ from functools import cached_property
 from sqlalchemy import Connection
 
 from nhip.adapters.db.stores.access import SqlIdempotency, SqlKeys, SqlWorkspaces
+from nhip.adapters.db.stores.assignments import SqlAssignments
 from nhip.adapters.db.stores.audit import SqlAudit
 from nhip.adapters.db.stores.authoring import SqlWorkflows
 from nhip.adapters.db.stores.calls import SqlCalls
@@ -27,6 +28,7 @@ from nhip.adapters.db.stores.secrets import SqlSecrets
 from nhip.adapters.db.stores.segments import SqlSegments
 from nhip.adapters.db.stores.sources import SqlSources
 from nhip.adapters.db.stores.staff import SqlStaff
+from nhip.adapters.db.stores.taxonomies import SqlTaxonomies
 from nhip.adapters.db.stores.telesales import SqlTelesales
 from nhip.adapters.db.stores.templates import SqlTemplates
 from nhip.adapters.db.stores.workflows import SqlPublished
@@ -61,6 +63,14 @@ class SqlUnit:
     @cached_property
     def staff(self) -> SqlStaff:
         return SqlStaff(self.connection)
+
+    @cached_property
+    def assignments(self) -> SqlAssignments:
+        return SqlAssignments(self.connection)
+
+    @cached_property
+    def taxonomies(self) -> SqlTaxonomies:
+        return SqlTaxonomies(self.connection)
 
     @cached_property
     def workspaces(self) -> SqlWorkspaces:

@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Select, Table, delete, insert, null, 
 from nhip.adapters.db.scan_tables import dates
 from nhip.adapters.db.segment_tables import segment_members
 from nhip.adapters.db.statements import Statement
+from nhip.adapters.db.stores.staff import read_staff, write_presence
 from nhip.adapters.db.tables import accounts, activity, contacts, deliveries, events, records, runs, staff, steps
 from nhip.adapters.db.telesales_tables import telesales_entries
 from nhip.domain.customers import Contact, Record, Staff
@@ -21,7 +22,8 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _CONTACT: Final[list[Column[Any]]] = [contacts.c[name] for name in Contact.__struct_fields__]
 _RECORD: Final[list[Column[Any]]] = [records.c[name] for name in Record.__struct_fields__]
-_STAFF: Final[list[Column[Any]]] = [staff.c[name] for name in Staff.__struct_fields__]
+_STAFF_COLUMNS: Final = ("external_id", "name", "phone", "email", "department", "store", "active")
+_STAFF: Final[list[Column[Any]]] = [staff.c[name] for name in (*_STAFF_COLUMNS, "attributes")]
 _ACCOUNT: Final[list[Column[Any]]] = [accounts.c[name] for name in Account.__struct_fields__]
 _LOCK_NAME: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _OPEN_STEPS: Final = ("ready", "waiting", "unknown")
@@ -31,12 +33,6 @@ def _with_attributes(kind: Any, row: Sequence[Any]) -> Any:
     values = dict(zip(kind.__struct_fields__, row, strict=True))
     values["attributes"] = _decode(values["attributes"])
     return kind(**values)
-
-
-def _staff(row: Sequence[Any]) -> Staff:
-    values: dict[str, Any] = dict(zip(Staff.__struct_fields__, row, strict=True))
-    values["active"] = bool(values["active"])
-    return Staff(**values)
 
 
 class SqlDirectory:
@@ -150,6 +146,13 @@ class SqlDirectory:
         rows = self._connection.execute(statement.order_by(records.c.id))
         return [_with_attributes(Record, row) for row in rows]
 
+    def newest_of(self, workspace_id: int, contact_id: str, kind: str, limit: int) -> list[Record]:
+        statement = select(*_RECORD).where(
+            records.c.contact_id == contact_id, records.c.type == kind, records.c.workspace_id == workspace_id
+        )
+        rows = self._connection.execute(statement.order_by(records.c.id.desc()).limit(limit))
+        return [_with_attributes(Record, row) for row in rows]
+
     def delete_record(self, workspace_id: int, record_id: str) -> None:
         self._connection.execute(
             delete(dates).where(dates.c.workspace_id == workspace_id, dates.c.owner_id == record_id)
@@ -166,18 +169,18 @@ class SqlDirectory:
             statement = statement.where(staff.c.department == department)
         if after is not None:
             statement = statement.where(staff.c.external_id > after)
-        return [_staff(row) for row in self._connection.execute(statement.order_by(staff.c.external_id).limit(limit))]
+        return [
+            read_staff(row) for row in self._connection.execute(statement.order_by(staff.c.external_id).limit(limit))
+        ]
 
     def put_staff(self, workspace_id: int, person: Staff, now: int) -> None:
-        values: dict[str, Any] = {name: getattr(person, name) for name in Staff.__struct_fields__}
-        values["active"] = int(person.active)
+        values: dict[str, Any] = {name: getattr(person, name) for name in _STAFF_COLUMNS}
+        values |= {"active": int(person.active), "attributes": write_presence(person)}
         place = (staff.c.workspace_id == workspace_id, staff.c.external_id == person.external_id)
         changed = self._connection.execute(update(staff).where(*place).values(**values, updated_at=now))
         if changed.rowcount == 0:
             self._connection.execute(
-                insert(staff).values(
-                    workspace_id=workspace_id, id=new_id(), attributes="{}", created_at=now, updated_at=now, **values
-                )
+                insert(staff).values(workspace_id=workspace_id, id=new_id(), created_at=now, updated_at=now, **values)
             )
 
     def delete_staff(self, workspace_id: int, external_id: str) -> bool:
