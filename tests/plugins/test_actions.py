@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from nhip import (
     ActionFailed,
     Assign,
     Assigned,
+    Content,
     Facts,
     LocalAction,
     MessageClass,
@@ -21,6 +23,8 @@ from nhip import (
 from nhip.adapters.templates import TemplateRenderer
 from nhip_actions.create_task import CreateTask
 from nhip_actions.create_ticket import CreateTicket
+from nhip_actions.due import NextWorking, next_working
+from nhip_actions.notify_staff import NotifyStaff, NotifyStaffConfig
 from nhip_actions.send_message import SendMessage, SendMessageConfig
 from nhip_actions.update_contact import UpdateContact
 from nhip_actions.update_record import UpdateRecord
@@ -146,9 +150,67 @@ def test_a_recipient_is_a_role_an_employee_or_an_address(to: str) -> None:
     assert problems(SendMessage, {**MESSAGE, "to": to}) == []
 
 
-@pytest.mark.parametrize("to", ["contcat", "department", "staff:", "Owner", "a@", "@b", "12", "{{ contact.phone }}"])
+@pytest.mark.parametrize("to", ["department", "department:care", "{{ contact.phone }}", "staff:{{ ticket.assignee }}"])
+def test_a_recipient_may_be_a_department_or_be_filled_in(to: str) -> None:
+    assert problems(SendMessage, {**MESSAGE, "to": to}) == []
+
+
+@pytest.mark.parametrize("to", ["contcat", "department:", "staff:", "Owner", "a@", "@b", "12", "store:CH-1"])
 def test_any_other_recipient_is_refused(to: str) -> None:
     assert problems(SendMessage, {**MESSAGE, "to": to}) == [("to", "unknown_recipient")]
+
+
+def test_the_department_is_that_of_the_record() -> None:
+    config = msgspec.convert({**MESSAGE, "to": "department"}, SendMessageConfig)
+
+    assert SendMessage().message(config, {**FACTS, "ticket": {"department": "care"}}).to == "department:care"
+    with pytest.raises(ActionFailed, match="has a department"):
+        SendMessage().message(config, FACTS)
+
+
+def test_a_deal_is_looked_after_by_its_owner() -> None:
+    config = msgspec.convert({**MESSAGE, "to": "assignee"}, SendMessageConfig)
+    assert SendMessage().message(config, {**FACTS, "deal": {"owner": "NV-4"}}).to == "staff:NV-4"
+
+
+def test_who_is_named_must_exist() -> None:
+    named = [
+        SendMessage().references(msgspec.convert({**MESSAGE, "to": to}, SendMessageConfig)).get(sort)
+        for to, sort in (("staff:NV-7", "staff"), ("department:care", "department"), ("staff:{{ x }}", "staff"))
+    ]
+    assert named == [[("to", "NV-7")], [("to", "care")], None]
+
+
+# --- notify_staff -----------------------------------------------------------------------------------------------------
+
+NOTICE = {"channel": "email-main", "to": "owner"}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"template": "alarm"}, []),
+        ({"subject": "{{ contact.name }}", "text": "Khẩn"}, []),
+        ({}, [("text", "missing")]),
+        ({"template": "alarm", "text": "Khẩn"}, [("text", "ambiguous")]),
+        ({"template": "alarm", "subject": "Khẩn"}, [("subject", "ambiguous")]),
+        ({"text": "Khẩn", "to": "contact"}, [("to", "unknown_recipient")]),
+        ({"text": "Khẩn", "to": "0987654321"}, [("to", "unknown_recipient")]),
+    ],
+)
+def test_a_notice_is_for_a_colleague_and_says_something(
+    config: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    assert problems(NotifyStaff, {**NOTICE, **config}) == expected
+
+
+def test_a_notice_has_words_of_its_own() -> None:
+    config = msgspec.convert({**NOTICE, "subject": "Khẩn", "text": "Gọi {{ contact.name }}"}, NotifyStaffConfig)
+
+    request = NotifyStaff().message(config, FACTS)
+
+    assert (request.to, request.template, request.message_class) == ("owner", "", MessageClass.TRANSACTIONAL)
+    assert request.content == Content(subject="Khẩn", text="Gọi {{ contact.name }}")
 
 
 # --- update_contact ---------------------------------------------------------------------------------------------------
@@ -318,3 +380,65 @@ def test_a_time_is_checked_when_the_workflow_is(
     action: type[Action], due: str, expected: list[tuple[str, str]]
 ) -> None:
     assert problems(action, {"title": "Gọi", "due_at": due}) == expected
+
+
+VIETNAM, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
+
+
+@pytest.mark.parametrize(
+    ("now", "config", "place", "expected"),
+    [
+        pytest.param("2026-11-23T01:00+07:00", {}, VIETNAM, "2026-11-23T09:00+07:00", id="at night, the same morning"),
+        pytest.param("2026-11-23T21:00+07:00", {}, VIETNAM, "2026-11-24T09:00+07:00", id="in the evening, the next"),
+        pytest.param("2026-11-23T09:00+07:00", {}, VIETNAM, "2026-11-24T09:00+07:00", id="at that moment, the next"),
+        pytest.param("2026-11-27T21:00+07:00", {}, VIETNAM, "2026-11-30T09:00+07:00", id="over the weekend"),
+        pytest.param(
+            "2026-11-27T21:00+07:00", {"days": ["sat"]}, VIETNAM, "2026-11-28T09:00+07:00", id="where Saturday is one"
+        ),
+        pytest.param(
+            "2026-11-28T09:00+07:00", {"days": ["sat"]}, VIETNAM, "2026-12-05T09:00+07:00", id="a week later"
+        ),
+        pytest.param("2026-11-23T01:00+07:00", {}, PARIS, "2026-11-23T09:00+01:00", id="elsewhere"),
+        pytest.param(
+            "2026-03-29T00:30+01:00", {"next_working": "02:30", "days": ["sun"]}, PARIS, "2026-03-29T03:30+02:00",
+            id="at an hour that the clocks skip",
+        ),
+    ],
+)  # fmt: skip
+def test_the_next_working_day(now: str, config: dict[str, Any], place: ZoneInfo, expected: str) -> None:
+    due = msgspec.convert({"next_working": "09:00", **config}, NextWorking)
+    assert next_working(due, datetime.fromisoformat(now), place) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"due_at": {"next_working": "09:00", "timezone": "Asia/Hanoi"}}, [("due_at.timezone", "unknown_timezone")]),
+        ({"due_at": {"next_working": "09:00", "timezone": "contact"}}, []),
+        ({"wait_for_outcome": {"timeout": "P3D"}}, []),
+        ({"wait_for_outcome": {"timeout": "PT0S"}}, [("wait_for_outcome.timeout", "bad_value")]),
+        ({"wait_for_outcome": {"timeout": "P400D"}}, [("wait_for_outcome.timeout", "bad_value")]),
+        ({"wait_for_outcome": {"timeout": "3 days"}}, [("wait_for_outcome.timeout", "bad_value")]),
+        ({"assign": {"to": "department:", "fallback": "staff:"}},
+         [("assign.to", "bad_value"), ("assign.fallback", "bad_value")]),
+    ],
+)  # fmt: skip
+def test_what_else_a_task_may_not_say(config: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    assert problems(CreateTask, {"title": "Gọi", **config}) == expected
+
+
+def test_whom_and_what_a_ticket_names_must_exist() -> None:
+    config = {
+        "title": "Trễ", "type": "complaint", "sub_type": "{{ event.data.what }}",
+        "assign": {"to": "department:care", "fallback": {"to": "NV-1", "fallback": "owner"}},
+    }  # fmt: skip
+
+    named = CreateTicket().references(msgspec.convert(config, CreateTicket.config_type))
+
+    assert {kind: list(names) for kind, names in named.items()} == {
+        "department": [("assign.to", "care")],
+        "staff": [("assign.fallback.to", "NV-1")],
+        "ticket.status": [("status", "new")],
+        "ticket.type": [("type", "complaint")],
+        "ticket.source": [("source", "automation")],
+    }

@@ -34,6 +34,17 @@ class Content(Struct, omit_defaults=True):
     params: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class Intent(Content):
+    """What a message says and carries, kept so that it says the same whenever it goes out."""
+
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def content(self) -> Content:
+        """The words."""
+        return Content(**{name: getattr(self, name) for name in Content.__struct_fields__})
+
+
 class Message(Struct):
     """One rendered message to one address, ready for a channel."""
 

@@ -17,6 +17,7 @@ from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros, format_time, from_micros
 from nhip.domain.verdict import Verdict
 from nhip.engine.advance import Finish, Passed, Position, Wait, advance
+from nhip.engine.assignment import Candidate, choose
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.decoding import convert
 from nhip.engine.definition import Compiled, compile_definition
@@ -26,6 +27,7 @@ from nhip.engine.program import ProgramNode
 from nhip.engine.waits import outcome_at_end
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Renderer, Unit
+from nhip.services.addressing import ADDRESS_FIELDS, DEPARTMENT, STAFF, filled_in, literal, of_person
 from nhip.services.ingest import Ingest
 from nhip.services.matching import Matcher, Versions
 from nhip.services.progress import Progress
@@ -33,11 +35,6 @@ from nhip.services.progress import Progress
 _MOST_STEPS: Final = 1000
 """How many steps a dry run follows: a loop may have more."""
 _DRAFT: Final = "draft"
-_ADDRESS_FIELDS: Final = {
-    AddressKind.PHONE: "phone",
-    AddressKind.EMAIL: "email",
-    AddressKind.ZALO_USER: "zalo_user_id",
-}
 
 
 class TriedTrigger(Struct):
@@ -171,7 +168,8 @@ class DryRuns:
         try:
             if isinstance(action, MessageAction):
                 config = convert(node.config, action.config_type, "config")
-                message, problem = self._message(unit, workspace_id, action.message(config, facts), facts)
+                request = filled_in(action.message(config, facts), self._renderer, facts)
+                message, problem = self._message(unit, workspace_id, request, facts, now)
                 outcome = "accepted"
         except (ActionFailed, InvalidInput, TemplateError) as error:
             problem = error.detail
@@ -183,25 +181,26 @@ class DryRuns:
         )  # fmt: skip
 
     def _message(
-        self, unit: Unit, workspace_id: int, request: MessageRequest, facts: Mapping[str, Any]
+        self, unit: Unit, workspace_id: int, request: MessageRequest, facts: Mapping[str, Any], now: datetime
     ) -> tuple[TriedMessage, str | None]:
         account = unit.published.channels(workspace_id, [request.channel]).get(request.channel)
         template = unit.published.templates(workspace_id, [request.template]).get(request.template)
+        words = request.content or (template.content if template is not None else None)
         plugin = self._catalog.channels.get(account.type) if account is not None else None
-        to = self._address(unit, workspace_id, plugin.capabilities.address, request.to, facts) if plugin else None
+        to = self._address(unit, workspace_id, plugin.capabilities.address, request.to, facts, now) if plugin else None
         content: Content | None = None
         missing: tuple[str, ...] = ()
         problem: str | None = None
-        if account is None or template is None:
+        if account is None or words is None:
             kind, name = ("channel", request.channel) if account is None else ("template", request.template)
             problem = f"there is no {kind} {name!r}"
         elif to is None:
             problem = "no_address"
-        if template is not None:
+        if words is not None:
             seen = {**facts, "data": request.data}
-            missing = tuple(self._renderer.missing(template.content, seen))
+            missing = tuple(self._renderer.missing(words, seen))
             if not missing:
-                content = self._renderer.render(template.content, seen)
+                content = self._renderer.render(words, seen)
             else:
                 problem = problem or f"missing: {', '.join(missing)}"
         message = TriedMessage(
@@ -215,19 +214,23 @@ class DryRuns:
         return message, problem
 
     def _address(
-        self, unit: Unit, workspace_id: int, kind: AddressKind, to: str, facts: Mapping[str, Any]
+        self, unit: Unit, workspace_id: int, kind: AddressKind, to: str, facts: Mapping[str, Any], now: datetime
     ) -> str | None:
         contact = facts.get("contact", {})
-        field = _ADDRESS_FIELDS.get(kind)
+        field = ADDRESS_FIELDS.get(kind)
         if field is None:
             return str(contact.get("external_id", ""))
         if to == "contact":
             return cast(str | None, contact.get(field))
-        if to == "owner" or to.startswith("staff:"):
-            name = str(contact.get("owner", "")) if to == "owner" else to.removeprefix("staff:")
-            person = unit.staff.find(workspace_id, [name]).get(name)
-            return getattr(person, field, None) if person is not None and person.active else None
-        return to
+        if to == "owner" or to.startswith(STAFF):
+            name = str(contact.get("owner", "")) if to == "owner" else to.removeprefix(STAFF)
+            return of_person(unit.staff.find(workspace_id, [name]).get(name), field)
+        if to.startswith(DEPARTMENT):
+            people = unit.staff.in_department(workspace_id, to.removeprefix(DEPARTMENT))
+            able = {one.external_id: one for one in people if of_person(one, field)}
+            choice = choose([Candidate(person=one) for one in able.values()], "round_robin", None, now, hours=False)
+            return of_person(able.get(choice.staff or ""), field)
+        return literal(kind, to)
 
 
 def _entry(node: ProgramNode, kind: str, now: datetime, **said: Any) -> TriedStep:

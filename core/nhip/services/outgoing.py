@@ -12,13 +12,14 @@ from nhip.domain.customers import Staff
 from nhip.domain.deliveries import Delivery
 from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
 from nhip.domain.ids import idempotency_key, new_id
-from nhip.domain.messages import Content, DeliveryState, Message, MessageClass
+from nhip.domain.messages import Content, DeliveryState, Intent, Message, MessageClass
 from nhip.domain.runs import ClaimedStep, StepState
 from nhip.engine.decoding import convert
 from nhip.engine.program import ProgramNode
 from nhip.engine.settle import is_deduped
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Unit
+from nhip.services.addressing import ADDRESS_FIELDS, DEPARTMENT, STAFF, TURNS, filled_in, literal, of_person, on_duty
 from nhip.services.assigning import Assigning
 from nhip.services.claimed import EXPIRED, Claimed, Parts, Sending, bug, done_before, expired, fall_back, untried
 from nhip.services.progress import StepChange, plain
@@ -26,14 +27,9 @@ from nhip.services.run_facts import RunFacts
 
 log = logging.getLogger("nhip.execute")
 _encode: Final = msgspec.json.Encoder().encode
-_content: Final = msgspec.json.Decoder(Content).decode
+_intent: Final = msgspec.json.Decoder(Intent).decode
 OPEN: Final = frozenset({DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.SENDING, DeliveryState.UNKNOWN})
 """The states of a delivery that nobody has said the end of."""
-_ADDRESS_FIELDS: Final = {
-    AddressKind.PHONE: "phone",
-    AddressKind.EMAIL: "email",
-    AddressKind.ZALO_USER: "zalo_user_id",
-}
 
 
 class Outgoing:
@@ -77,8 +73,9 @@ class Outgoing:
         action = self.service.catalog.actions[node.action]()
         assert isinstance(action, MessageAction)
         try:
-            return action.message(convert(node.alternative(step.alternative), action.config_type, "config"), run.facts)
-        except (ActionFailed, InvalidInput) as error:
+            config = convert(node.alternative(step.alternative), action.config_type, "config")
+            return filled_in(action.message(config, run.facts), self.service.renderer, run.facts)
+        except (ActionFailed, InvalidInput, TemplateError) as error:
             self.changes.append(StepChange(step=step, state=StepState.DEAD, outcome="failed", reason=str(error)))
         except Exception as error:  # noqa: BLE001  (a plugin's bug stops its own step, and nobody else's)
             self.changes.append(bug(step, node, error))
@@ -88,7 +85,8 @@ class Outgoing:
         """Render messages and store their intents."""
         published = self.unit.published
         channels = published.channels(self.workspace_id, list({request.channel for *_, request in messages}))
-        templates = published.templates(self.workspace_id, list({request.template for *_, request in messages}))
+        named = {request.template for *_, request in messages if request.content is None}
+        templates = published.templates(self.workspace_id, list(named)) if named else {}
         staff = self.staff([(run, request) for _, _, run, request in messages])
         earlier: dict[str, Delivery] = {}
         # Only a step that was claimed before has a delivery of this generation.
@@ -101,7 +99,8 @@ class Outgoing:
                 found = self.unit.deliveries.by_keys(self.workspace_id, request.channel, [self.key(step)])
                 earlier |= {one.idempotency_key: one for one in found}
         for step, node, run, request in messages:
-            account, template = channels.get(request.channel), templates.get(request.template)
+            account = channels.get(request.channel)
+            template = templates.get(request.template) if request.content is None else _inline(node, request)
             left = len(node.fallback) - step.alternative
             if account is None or template is None:
                 missing = f"no channel {request.channel!r}" if account is None else f"no template {request.template!r}"
@@ -136,8 +135,9 @@ class Outgoing:
             self.changes.append(done_before(step, before))
             return
         if before is not None:
-            self.send_again(step, before, request, account, left)
+            self.send_again(step, before, account, left)
             return
+        self.assigning.forget()
         address = self.address(channel.capabilities.address, request.to, run, staff)
         delivery = Delivery(
             id=new_id(), workspace_id=self.workspace_id, step_id=step.id, run_id=step.run_id,
@@ -156,19 +156,21 @@ class Outgoing:
             return
         try:
             content = service.renderer.render(template.content, facts)
+            if request.content is not None and (faults := channel.check_content(content)):
+                raise TemplateError(faults[0].message)
         except TemplateError as error:
             delivery.detail = plain(str(error))
             self.not_sent(step, delivery, DeliveryState.FAILED, "template_error", left, dead=True)
             return
         if self.is_rate_limited(step, account):
             return
-        delivery.content = _encode(content).decode()
+        intent = Intent(**msgspec.structs.asdict(content), data=request.data)
+        delivery.content = _encode(intent).decode()
         self.new.append(delivery)
-        self.send(step, delivery, content, request, account, left)
+        self.assigning.keep()
+        self.send(step, delivery, intent, account, left)
 
-    def send_again(
-        self, step: ClaimedStep, delivery: Delivery, request: MessageRequest, account: ChannelAccount, left: int
-    ) -> None:
+    def send_again(self, step: ClaimedStep, delivery: Delivery, account: ChannelAccount, left: int) -> None:
         """The stored intent once more: the same words to the same address, as the key is the same.
 
         A receipt may have said meanwhile what became of an earlier attempt: then that is how it ended.
@@ -198,22 +200,14 @@ class Outgoing:
             return
         delivery.state, delivery.updated_at = DeliveryState.SENDING, self.now
         self.repeated.append(delivery)
-        self.send(step, delivery, _content(delivery.content), request, account, left)
+        self.send(step, delivery, _intent(delivery.content), account, left)
 
-    def send(
-        self,
-        step: ClaimedStep,
-        delivery: Delivery,
-        content: Content,
-        request: MessageRequest,
-        account: ChannelAccount,
-        left: int,
-    ) -> None:
+    def send(self, step: ClaimedStep, delivery: Delivery, intent: Intent, account: ChannelAccount, left: int) -> None:
         """Let a stored intent go out."""
         delivery.maybe_sent_at = delivery.maybe_sent_at or self.now
         message = Message(
             delivery_id=delivery.id, idempotency_key=delivery.idempotency_key, to=delivery.address or "",
-            content=content, message_class=MessageClass(delivery.message_class), data=request.data,
+            content=intent.content, message_class=MessageClass(delivery.message_class), data=intent.data,
         )  # fmt: skip
         self.claimed.sendings.append(
             Sending(
@@ -264,8 +258,8 @@ class Outgoing:
         for run, request in messages:
             if request.to == "owner" and run.contact is not None:
                 wanted.add(run.contact.attributes.get("owner") or "")
-            elif request.to.startswith("staff:"):
-                wanted.add(request.to.removeprefix("staff:"))
+            elif request.to.startswith(STAFF):
+                wanted.add(request.to.removeprefix(STAFF))
         wanted.discard("")
         return self.unit.staff.find(self.workspace_id, list(wanted)) if wanted else {}
 
@@ -273,14 +267,18 @@ class Outgoing:
         """Where a message goes, or ``None`` when the recipient has no such address."""
         if kind is AddressKind.NONE:
             return run.contact.external_id if run.contact is not None else ""
-        field = _ADDRESS_FIELDS.get(kind, "")
+        field = ADDRESS_FIELDS.get(kind, "")
         if to == "contact":
             return run.contact.attributes.get(field) if run.contact is not None else None
-        if to == "owner" or to.startswith("staff:"):
+        if to == "owner" or to.startswith(STAFF):
             owner = run.contact.attributes.get("owner", "") if run.contact is not None else ""
-            person = staff.get(owner if to == "owner" else to.removeprefix("staff:"))
-            return getattr(person, field, None) if person is not None and person.active else None
-        return to
+            return of_person(staff.get(owner if to == "owner" else to.removeprefix(STAFF)), field)
+        if to.startswith(DEPARTMENT):
+            contact_id = run.contact.id if run.contact is not None else None
+            chosen = self.assigning.assign(on_duty(to), run.facts, contact_id, reachable_by=field, turns=TURNS).staff
+            found = self.unit.staff.find(self.workspace_id, [chosen]) if chosen is not None else {}
+            return of_person(found.get(chosen or ""), field)
+        return literal(kind, to)
 
     def wait_for_rate(self, account: ChannelAccount) -> int:
         """Microseconds until this account's rate limit lets one more message go; 0 takes the place."""
@@ -296,3 +294,11 @@ class Outgoing:
             return slot - self.now + place * interval + int(interval * self.service.chance())
         self.rates[account.name] = slot + interval
         return 0
+
+
+def _inline(node: ProgramNode, request: MessageRequest) -> Template:
+    """The words that a step brings itself, as the template they take the place of."""
+    return Template(
+        name=f"({node.action})", channel_type="", message_class=request.message_class or MessageClass.TRANSACTIONAL,
+        content=request.content or Content(), revision=0,
+    )  # fmt: skip

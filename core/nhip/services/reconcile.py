@@ -15,8 +15,8 @@ from nhip.domain.configured import ChannelAccount
 from nhip.domain.deliveries import Delivery
 from nhip.domain.messages import (
     Accepted,
-    Content,
     DeliveryState,
+    Intent,
     Message,
     MessageClass,
     NotSent,
@@ -182,7 +182,7 @@ class Reconcile:
                 if account is not None:
                     message = Message(
                         delivery_id=delivery.id, idempotency_key=delivery.idempotency_key, to=delivery.address or "",
-                        content=msgspec.json.decode(delivery.content, type=Content),
+                        content=msgspec.json.decode(delivery.content, type=Intent).content,
                         message_class=MessageClass(delivery.message_class),
                     )  # fmt: skip
                     found.append(

@@ -9,21 +9,24 @@ Example, thanking on Zalo, and by SMS where Zalo does not reach the customer::
 and telling the employee who looks after the customer::
 
     {"id": "tell", "action": "send_message",
-     "config": {"channel": "email-main", "template": "unhappy-customer", "to": "owner"}}
+     "config": {"channel": "email-main", "template": "unhappy-customer", "to": "owner",
+                "data": {"link": "https://crm.example/{{ contact.external_id | urlencode }}"}}}
+
+``department:<name>`` is one of that department: the next in turn of those who are at work and whom the channel reaches,
+or where nobody is at work, of those who are not away.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from nhip import Action, ActionFailed, Config, Facts, MessageAction, MessageClass, MessageRequest, Problem, hookimpl
+from nhip import Action, Config, Facts, MessageAction, MessageClass, MessageRequest, Problem, hookimpl
+from nhip_actions.recipients import COLLEAGUES, recipient, recipient_problems, recipient_references
 
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
-ROLES = ("contact", "owner", "assignee")
-ADDRESS = re.compile(r"\+?[0-9][0-9 .()-]{5,}|[^\s@]+@[^\s@]+|https?://\S+")
+ROLES = ("contact", *COLLEAGUES)
 
 
 class SendMessageConfig(Config):
@@ -34,14 +37,15 @@ class SendMessageConfig(Config):
     to: Annotated[
         str,
         Meta(
-            description="Who gets it: contact, owner (of the contact), assignee (of the ticket or task that the event "
-            "is about), staff:<external id>, or an address.",
+            description="Who gets it: contact, owner (of the contact), assignee or department (of the ticket, task or "
+            "deal that the event is about), department:<name>, staff:<external id>, or an address; may have {{ … }}.",
             min_length=1,
             max_length=320,
         ),
     ] = "contact"
     data: Annotated[
-        dict[str, Any], Meta(description="More values for the template, which finds them under data, just as they are.")
+        dict[str, Any],
+        Meta(description="More values for the template, which finds them under data; texts may have {{ … }}."),
     ] = field(default_factory=dict)
     message_class: Annotated[
         MessageClass | None, Meta(description="What the message is for, where it differs from the template's class.")
@@ -55,33 +59,23 @@ class SendMessage(MessageAction):
     config_type = SendMessageConfig
 
     def check(self, config: SendMessageConfig) -> Sequence[Problem]:
-        """A recipient must be a role, an employee or an address."""
-        staff = config.to.removeprefix("staff:")
-        if config.to in ROLES or (staff and staff != config.to) or ADDRESS.fullmatch(config.to):
-            return ()
-        said = f"{config.to!r} is no recipient here: contact, owner, assignee, staff:<id> or an address"
-        return [Problem(path="to", code="unknown_recipient", message=said)]
+        """A recipient must be a role, an employee, a department or an address."""
+        return recipient_problems(config.to, ROLES, addresses=True)
 
     def references(self, config: SendMessageConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """The channel account and the template."""
-        return {"channel": [("channel", config.channel)], "template": [("template", config.template)]}
+        """The channel account, the template and the recipient."""
+        named = {"channel": [("channel", config.channel)], "template": [("template", config.template)]}
+        return {**named, **recipient_references(config.to)}
 
     def message(self, config: SendMessageConfig, facts: Facts) -> MessageRequest:
-        """The message as it is configured; an assignee is an employee by then."""
+        """The message as it is configured; an assignee is an employee by then, and a department one that is named."""
         return MessageRequest(
             channel=config.channel,
             template=config.template,
-            to=_assignee(facts) if config.to == "assignee" else config.to,
+            to=recipient(config.to, facts),
             data=config.data,
             message_class=config.message_class,
         )
-
-
-def _assignee(facts: Facts) -> str:
-    for record in facts.values():
-        if isinstance(record, Mapping) and (assignee := record.get("assignee")):
-            return f"staff:{assignee}"
-    raise ActionFailed("no record that the event is about has an assignee")
 
 
 @hookimpl
