@@ -159,3 +159,24 @@ async def test_old_rows_are_found_by_an_index(world: World) -> None:
     assert [
         plan for plan in plans if plan.startswith("SCAN") and "json_each" not in plan and "VIRTUAL" not in plan
     ] == []
+
+
+async def test_telesales_entries_that_are_over_go_and_others_stay(world: World) -> None:
+    await world.change(
+        "INSERT INTO telesales_campaigns (workspace_id, name, id, object, agents, auto_distribution, hours, retry,"
+        " created_at, updated_at) VALUES (:ws, 'c', 'c', 'lead', '[]', 0, '{}', '{}', 0, 0)",
+        ws=world.workspace_id,
+    )
+    young = world.clock.micros()
+    for name, state, closed_at in (("a", "done", 1), ("b", "cancelled", young), ("c", "open", None)):
+        await world.change(
+            "INSERT INTO telesales_entries (id, workspace_id, campaign, contact_id, state, due_at, created_at,"
+            " updated_at, closed_at) VALUES (:id, :ws, 'c', :id, :state, 0, 0, 0, :closed)",
+            id=f"00000000-0000-7000-8000-00000000000{name}",
+            ws=world.workspace_id,
+            state=state,
+            closed=closed_at,
+        )
+    assert await world.clean() == 1
+    left = await world.rows("SELECT state FROM telesales_entries ORDER BY id")
+    assert [row[0] for row in left] == ["cancelled", "open"]

@@ -587,7 +587,10 @@ class TestOverHttp:
         assert (await api.get(f"{place}?state=open"))["items"] == []
         assert (await api.get(f"{place}?state=done&agent=NV-1"))["items"] == [done]
         timeline = (await api.get("/v1/contacts/KH-1/timeline"))["items"]
-        assert {(one["kind"], one["name"]) for one in timeline} >= {("event", "telesales.outcome"), ("call", "tea")}
+        assert {(one["kind"], one["name"]) for one in timeline} >= {
+            ("event", "telesales.outcome"),
+            ("telesales", "tea"),
+        }
         problem = expect(await api.request("POST", f"{place}/{entry['id']}/outcome", {"outcome": "busy"}), 409)
         assert problem["code"] == "conflict"
         expect(await api.request("POST", f"{place}/{entry['id']}/cancel"), 409)

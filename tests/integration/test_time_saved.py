@@ -38,6 +38,7 @@ async def test_each_run_counts_by_its_own_version(world: World) -> None:
     await world.change("UPDATE steps SET finished_at = first_attempt_at + 2000000 WHERE path = 'tell'")
     saved = (await measured(world)).time_saved
     assert saved == SavedTime(runs=3, human_minutes=45, machine_seconds=6)
+    assert saved is not None
     assert saved.saved_minutes == pytest.approx(44.9)
 
 

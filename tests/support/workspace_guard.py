@@ -47,6 +47,7 @@ ALLOWED: Final[dict[str, str]] = {
     # What is old is found over all workspaces, and deleted in its own.
     r"^SELECT id, workspace_id, [\w, ]+ FROM (runs|events) WHERE id > \S+ AND id < \S+ ORDER BY": "what is old",
     r"^DELETE FROM (refusals|receipts) WHERE .*\bid IN \(SELECT id FROM \1 WHERE .*\bid < ": "what is old",
+    r"^DELETE FROM telesales_entries WHERE id IN \(SELECT id FROM telesales_entries WHERE id < ": "what is old",
     r"^SELECT workspace_id, channel, call_id FROM calls WHERE started_at <": "what is old",
     r"^DELETE FROM idempotent_requests WHERE .* WHERE idempotent_requests\.created_at < ": "what is old",
     r"^UPDATE deliveries SET maybe_sent_at = created_at WHERE state IN": "a migration, over all of them",

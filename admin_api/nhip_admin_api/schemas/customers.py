@@ -51,7 +51,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to a contact."""
 
-    kind: Annotated[str, Meta(description="`event`, `run`, `delivery`, `call` or `record`")]
+    kind: Annotated[str, Meta(description="`event`, `run`, `delivery`, `telesales` or `record`")]
     id: str
     at: datetime
     name: Annotated[

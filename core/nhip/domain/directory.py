@@ -45,12 +45,12 @@ class TimelineItem(Struct):
     """One thing that happened to a contact."""
 
     kind: str
-    """``event``, ``run``, ``delivery``, ``call`` or ``record``."""
+    """``event``, ``run``, ``delivery``, ``telesales`` or ``record``."""
     id: str
     at: int
     """Microseconds."""
     name: str
-    """The event's type, the run's workflow, the delivery's template, the call's campaign, the record's type."""
+    """The event's type, the run's workflow, the delivery's template, the telesales campaign, the record's type."""
     detail: dict[str, Any]
 
 

@@ -53,6 +53,10 @@ class RetentionStore(Protocol):
         """Delete up to ``limit`` refusals that are older."""
         ...
 
+    def delete_telesales(self, before: int, limit: int) -> int:
+        """Delete up to ``limit`` telesales entries that were made, and over, before then."""
+        ...
+
     def delete_parked_receipts(self, before: int, limit: int) -> int:
         """Delete up to ``limit`` receipts that are older and whose delivery never became known."""
         ...

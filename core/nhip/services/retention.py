@@ -19,7 +19,7 @@ _EVENTS: Final = 300
 """With those derived from them."""
 _ROWS: Final = 1_000
 _CALLS: Final = 100
-_KINDS: Final = ("runs", "events", "refusals", "receipts", "calls", "answers")
+_KINDS: Final = ("runs", "events", "refusals", "receipts", "calls", "telesales", "answers")
 """In this order, because an event stays for as long as a run of it does."""
 
 
@@ -61,6 +61,9 @@ class Retention:
             case "calls":
                 count = unit.calls.delete_old(before, _CALLS)
                 last = "" if count == _CALLS else None
+            case "telesales":
+                count = unit.retention.delete_telesales(before, _ROWS)
+                last = "" if count == _ROWS else None
             case _:
                 count = unit.idempotency.prune(now - KEPT_MICROS, _ROWS)
                 last = "" if count == _ROWS else None

@@ -255,7 +255,7 @@ _TIMELINE: Final[Sequence[tuple[str, Table, Column[Any], Column[Any], tuple[str,
     ("run", runs, runs.c.started_at, runs.c.workflow, ("version", "state", "reason")),
     ("delivery", deliveries, deliveries.c.created_at, deliveries.c.template, ("channel", "state", "reason", "run_id")),
     (
-        "call",
+        "telesales",
         telesales_entries,
         telesales_entries.c.created_at,
         telesales_entries.c.campaign,

@@ -48,6 +48,10 @@ _DELETE_PARKED: Final = Statement(
     "DELETE FROM receipts WHERE delivery_id IS NULL AND id IN"
     " (SELECT id FROM receipts WHERE delivery_id IS NULL AND id < :until ORDER BY id LIMIT :limit)"
 )
+_DELETE_TELESALES: Final = Statement(
+    "DELETE FROM telesales_entries WHERE id IN"
+    " (SELECT id FROM telesales_entries WHERE id < :until AND closed_at < :before ORDER BY id LIMIT :limit)"
+)
 _OPEN: Final = frozenset({"ready", "running", "waiting", "unknown"})
 
 
@@ -87,6 +91,9 @@ class SqlRetention:
 
     def delete_refusals(self, before: int, limit: int) -> int:
         return _DELETE_REFUSALS.execute(self._connection, until=first_id_of(before), limit=limit)
+
+    def delete_telesales(self, before: int, limit: int) -> int:
+        return _DELETE_TELESALES.execute(self._connection, until=first_id_of(before), before=before, limit=limit)
 
     def delete_parked_receipts(self, before: int, limit: int) -> int:
         return _DELETE_PARKED.execute(self._connection, until=first_id_of(before), limit=limit)

@@ -185,8 +185,9 @@ class SqlTelesales:
             )
         found = []
         for row in self._connection.execute(query.order_by(*order).limit(limit)):
-            entry = _entry(row)
-            place = EntryPlace(now=now, group=row[-3], first=row[-2], second=row[-1], id=entry.id)
+            values: Sequence[Any] = tuple(row)
+            entry = _entry(values)
+            place = EntryPlace(now=now, group=values[-3], first=values[-2], second=values[-1], id=entry.id)
             found.append((entry, place))
         return found
 
