@@ -19,6 +19,7 @@ from nhip.domain.history import (
     VersionTime,
 )
 from nhip.domain.past_events import Activation, EventFilter, PastEvent, Refusal, StartedRun
+from nhip.domain.ticket_numbers import Handling, Opened, Satisfaction
 
 
 class HistoryStore(Protocol):
@@ -88,6 +89,22 @@ class MeasureStore(Protocol):
 
     def series(self, workspace_id: int, span: Span, step: int) -> Sequence[SlotCount]:
         """Counts per interval of ``step`` microseconds: ``enrolled``, ``accepted``, ``delivered``, ``read``."""
+        ...
+
+
+class TicketMeasureStore(Protocol):
+    """What is counted of tickets."""
+
+    def opened(self, workspace_id: int, span: Span) -> Sequence[Opened]:
+        """Those that were opened in a span, by what they are about."""
+        ...
+
+    def handling(self, workspace_id: int, span: Span) -> Handling:
+        """How long those took that were resolved in a span."""
+        ...
+
+    def satisfaction(self, workspace_id: int, span: Span) -> Satisfaction:
+        """How content customers were with those that were resolved in a span."""
         ...
 
 

@@ -8,7 +8,7 @@ from nhip.ports.assignments import AssignmentStore, TaxonomyStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
-from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore
+from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore, TicketMeasureStore
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
@@ -167,6 +167,11 @@ class Unit(Protocol):
     @property
     def dates(self) -> DateStore:
         """The days that date scans look for."""
+        ...
+
+    @property
+    def ticket_measures(self) -> TicketMeasureStore:
+        """Counts of tickets."""
         ...
 
     @property

@@ -31,6 +31,7 @@ from nhip.adapters.db.stores.staff import SqlStaff
 from nhip.adapters.db.stores.taxonomies import SqlTaxonomies
 from nhip.adapters.db.stores.telesales import SqlTelesales
 from nhip.adapters.db.stores.templates import SqlTemplates
+from nhip.adapters.db.stores.ticket_measures import SqlTicketMeasures
 from nhip.adapters.db.stores.workflows import SqlPublished
 
 
@@ -155,6 +156,10 @@ class SqlUnit:
     @cached_property
     def dates(self) -> SqlDates:
         return SqlDates(self.connection)
+
+    @cached_property
+    def ticket_measures(self) -> SqlTicketMeasures:
+        return SqlTicketMeasures(self.connection)
 
     @cached_property
     def measures(self) -> SqlMeasures:
