@@ -1,18 +1,23 @@
 """Deliberately broken builds. Each breaks one promise in this process only, and a fault test must notice.
 
-`apply(name)` is called by the test-only command (`tests.faults.entry`) before the program starts.
+`apply(name)` is called by the test-only command (`tests.faults.entry`) before the program starts; `broken(name)` breaks
+the program in the process of the tests for a while.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
 CANARIES: Final[dict[str, Callable[[], None]]] = {}
+
+
+_REPLACED: Final[list[tuple[Any, str, Any]]] = []
 
 
 def _canary(broken: Callable[[], None]) -> Callable[[], None]:
@@ -24,12 +29,25 @@ def _replace(owner: Any, name: str, broken: Any) -> Any:
     """Put something broken in the place of a part of the program; answers the part that was there."""
     whole = getattr(owner, name)
     setattr(owner, name, broken)
+    _REPLACED.append((owner, name, whole))
     return whole
 
 
 def apply(name: str) -> None:
     """Break the program in the way of that name."""
     CANARIES[name]()
+
+
+@contextlib.contextmanager
+def broken(name: str) -> Iterator[None]:
+    """Break the program in the way of that name, and mend it again."""
+    before = len(_REPLACED)
+    apply(name)
+    try:
+        yield
+    finally:
+        while len(_REPLACED) > before:
+            setattr(*_REPLACED.pop())
 
 
 @_canary
@@ -166,3 +184,23 @@ def successor_apart() -> None:
 
     go_on = _replace(Progress, "_go_on", postpone)
     transact = _replace(Database, "transact", in_two)
+
+
+@_canary
+def hasty_waits() -> None:
+    """What is due is asked of a clock that is an hour ahead, as one in another time zone."""
+    from nhip.adapters.db.stores.runs import SqlRuns
+
+    due_waits: Any = _replace(
+        SqlRuns, "due_waits", lambda self, now, limit: due_waits(self, now + 3_600_000_000, limit)
+    )
+
+
+@_canary
+def sleepy_waits() -> None:
+    """A wait that has been due for a day is thought to be somebody else's."""
+    from nhip.adapters.db.stores.runs import SqlRuns
+
+    due_waits: Any = _replace(
+        SqlRuns, "due_waits", lambda self, now, limit: due_waits(self, now - 86_400_000_000, limit)
+    )

@@ -1,9 +1,12 @@
 """F26: each fault test fails on a build in which the promise that it guards is broken."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
+from tests.faults.canaries import broken
+from tests.faults.clocks import scene, turn_clocks
 from tests.faults.conftest import StageMaker
 from tests.faults.crashing import IN_FLIGHT, crash_once
 from tests.faults.disrupting import lie, storm
@@ -47,3 +50,12 @@ async def test_a_build_without_the_unique_key_is_noticed(
     async with stage_over(postgres_url, valkey_url)("dedupes", canary="no_unique_key", apis=2) as stage:
         with pytest.raises(Violation, match="stored more than once"):
             await storm(stage, keys=5, copies=8, clients=8)
+
+
+@pytest.mark.parametrize(("canary", "complaint"), [("hasty_waits", "ended early"), ("sleepy_waits", "did not end")])
+async def test_a_build_that_misreads_the_clock_is_noticed(
+    sqlite_url: str, tmp_path: Path, canary: str, complaint: str
+) -> None:
+    async with scene(sqlite_url, tmp_path) as place:
+        with broken(canary), pytest.raises(Violation, match=complaint):
+            await turn_clocks(place, seed=1, jumps=0)
