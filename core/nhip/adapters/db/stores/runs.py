@@ -160,9 +160,7 @@ class SqlRuns:
         return _claimed(_AWAITING.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids)))
 
     def ready_locals(self, workspace_id: int, run_ids: Sequence[str], now: int) -> list[ClaimedStep]:
-        return _claimed(
-            _READY_LOCALS.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids), now=now)
-        )
+        return _claimed(_READY_LOCALS.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids), now=now))
 
     def open_runs(self, workspace_id: int, contact_ids: Sequence[str]) -> list[OpenRun]:
         rows = _OPEN_RUNS.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
