@@ -185,9 +185,7 @@ class WorkflowsController(Controller):
         principal: ThePrincipal,
         workflows: TheWorkflows,
         name: FromPath[str],
-        data: Annotated[
-            PublishRequest | None, Body(description="Without one, runs end where they are")
-        ] = None,
+        data: Annotated[PublishRequest | None, Body(description="Without one, runs end where they are")] = None,
         if_match: IfMatch = None,
     ) -> PublishAnswer:
         """The draft becomes an immutable version that starts runs from the next event on. Runs under way end on the
