@@ -168,6 +168,7 @@ class _Turn:
     def learn(self) -> None:
         """Lay what the request says over what is known of the call."""
         call, stored = self.call, self.stored
+        stored.direction = _direction(call, stored.direction)
         if call.state in _RANK and _RANK[call.state] > _RANK[CallState(stored.state)]:
             stored.state = call.state
         stored.caller = stored.caller or call.caller
@@ -182,7 +183,7 @@ class _Turn:
     def follow(self) -> CallPlan:
         """Let happen what the request says."""
         call, stored = self.call, self.stored
-        if stored.direction == "outbound":
+        if _direction(call, stored.direction) == "outbound":
             return self.follow_outbound()
         if call.state is CallState.ENDED:
             self.tell("call.ended", f"{call.call_id}.ended")
@@ -263,7 +264,8 @@ class _Turn:
         """What an event of this call says."""
         call, stored = self.call, self.stored
         said: dict[str, Any] = {
-            "channel": self.account.name, "call_id": call.call_id, "direction": stored.direction,
+            "channel": self.account.name, "call_id": call.call_id,
+            "direction": _direction(call, stored.direction),
             "from": stored.caller, "to": stored.called, "hidden": stored.caller is None,
         }  # fmt: skip
         if call.state is CallState.KEYPRESS:
@@ -335,10 +337,15 @@ def _begun(account: ChannelAccount, call: CallRequest, now: int) -> Call:
     """The row of a call that is heard of for the first time."""
     return Call(
         workspace_id=account.workspace_id, channel=account.name, call_id=call.call_id,
-        direction="outbound" if call.reference else call.direction, caller=call.caller, called=call.called,
+        direction=_direction(call, "inbound"), caller=call.caller, called=call.called,
         contact=None, run_id=None, plan=None, turns=0, state=CallState.RINGING, outcome=None, duration=None,
         reference=call.reference, recording=None, started_at=now, updated_at=now,
     )  # fmt: skip
+
+
+def _direction(call: CallRequest, known: str) -> str:
+    """Which way a call goes: that we placed it may be told by a later request only."""
+    return "outbound" if call.reference or call.direction == "outbound" else known
 
 
 def _plain(call: CallRequest) -> CallRequest:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 from msgspec import Meta, field
 
@@ -53,11 +54,15 @@ def base_url(context: ChannelContext, config: VoiceConfig, request: InboundReque
     return f"{scheme}://{request.headers.get('host', 'localhost')}{request.path.rpartition('/')[0]}"
 
 
-def next_url(call: CallRequest, **more: str) -> str:
+def next_url(call: CallRequest, /, **more: str) -> str:
     """Where the provider asks for what follows."""
     said = {"turn": str(call.turn + 1), **({"key": call.reference} if call.reference else {}), **more}
-    query = "&".join(f"{name}={value}" for name, value in said.items())
-    return f"{call.base_url or ''}/answer?{query}"
+    return f"{call.base_url or ''}/answer?{urlencode(said)}"
+
+
+def event_url(call: CallRequest, /, **more: str) -> str:
+    """Where the provider reports what becomes of the steps of a plan."""
+    return next_url(call, **more).replace("/answer?", "/event?", 1)
 
 
 def turn_of(query: Mapping[str, str]) -> int:

@@ -15,7 +15,8 @@ _KEY: Final = "workspace_id = :workspace_id AND channel = :channel AND call_id =
 _INSERT = BulkInsert(calls, _COLUMNS, conflict=())
 _SELECT = Statement(f"SELECT {_LIST} FROM calls WHERE {_KEY}", lock=True)  # noqa: S608
 _KNOWN: Final = (
-    "caller", "called", "contact", "turns", "state", "outcome", "duration", "reference", "recording", "updated_at",
+    "direction", "caller", "called", "contact", "turns", "state", "outcome", "duration", "reference", "recording",
+    "updated_at",
 )  # fmt: skip
 _UPDATE = BulkUpdate(calls, _KNOWN, key=("workspace_id", "channel", "call_id"))
 _LEAVE = Statement(
