@@ -60,7 +60,7 @@ OBJECTS = [
     route for route in routes()
     if route.parameters
     and route.scope is not None
-    and route.path not in ("/v1/records/{kind}", "/v1/plugins/{sort}/{kind}")
+    and route.path not in ("/v1/records/{kind}", "/v1/plugins/{sort}/{kind}", "/v1/taxonomies/{kind}")
 ]  # fmt: skip
 
 
@@ -119,7 +119,9 @@ async def everything(api: Api, values: dict[str, dict[str, str]]) -> dict[str, A
         if (
             route.method == "GET"
             and route.path.startswith("/v1/")
-            and not route.path.startswith(("/v1/plugins", "/v1/metrics", "/v1/workspaces", "/v1/api-keys"))
+            and not route.path.startswith(
+                ("/v1/plugins", "/v1/metrics", "/v1/workspaces", "/v1/api-keys", "/v1/taxonomies")
+            )
         ):
             family = route.path.split("/")[2]
             address = route.fill({**values.get(family, {}), "kind": "order"}) + QUERIES.get(str(route), "")
@@ -156,7 +158,9 @@ async def test_lists_hold_nothing_of_another_workspace(api: Api) -> None:
                 "/v1/source-presets",
                 "/v1/workspaces",
                 "/v1/metrics/summary",
+                "/v1/metrics/tickets",
                 "/v1/score-rules",
+                "/v1/taxonomies/{kind}",
             ):
                 continue
             status = expect(await stranger.request("GET", route.fill({"kind": "order"})), 200)

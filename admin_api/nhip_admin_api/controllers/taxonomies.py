@@ -17,24 +17,21 @@ class TaxonomiesController(Controller):
     path = "/v1/taxonomies"
     tags = ("Customers",)
 
-    @get("/{type:str}", guards=[requires("workflows:read")], summary="Show the words for a type of records")
+    @get("/{kind:str}", guards=[requires("workflows:read")], summary="Show the words for a type of records")
     async def get_taxonomy(
-        self,
-        engine: TheEngine,
-        principal: ThePrincipal,
-        type: FromPath[str],  # noqa: A002
+        self, engine: TheEngine, principal: ThePrincipal, kind: FromPath[str]
     ) -> Response[ShownTaxonomy]:
         """The workspace's own, or those that `ticket` comes with; then `revision` is 0."""
         taxonomies = Taxonomies(engine.catalog)
-        stored = await engine.database.read(taxonomies.find, principal.workspace_id, type)
+        stored = await engine.database.read(taxonomies.find, principal.workspace_id, kind)
         return tagged(ShownTaxonomy.of(stored), stored)
 
-    @put("/{type:str}", guards=[requires("workflows:write")], summary="Choose the words for a type of records")
+    @put("/{kind:str}", guards=[requires("workflows:write")], summary="Choose the words for a type of records")
     async def put_taxonomy(
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        type: FromPath[str],  # noqa: A002
+        kind: FromPath[str],
         data: JSONBody[Taxonomy],
         if_match: IfMatch = None,
     ) -> Response[ShownTaxonomy]:
@@ -45,7 +42,7 @@ class TaxonomiesController(Controller):
         stored = await engine.database.transact(
             Taxonomies(engine.catalog).save,
             principal.workspace_id,
-            type,
+            kind,
             data,
             if_match=if_match,
             actor=principal.key_id,

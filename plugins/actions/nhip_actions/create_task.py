@@ -37,6 +37,7 @@ from nhip_actions.work import CreateWork, Line, WorkConfig
 
 ENDED = ("done", "completed", "cancelled")
 """The statuses in which nobody works on a task any more."""
+USUAL = timedelta(days=30)
 LONGEST = timedelta(days=365)
 LONGEST_OUTCOME = 200
 
@@ -53,12 +54,12 @@ class CreateTaskConfig(WorkConfig):
     status: Annotated[Line, Meta(description="The status that it begins in.")] = "open"
     type: Annotated[Line | None, Meta(description="What kind of work: call, visit, message, paperwork.")] = None
     wait_for_outcome: Annotated[
-        WaitForOutcome | None,
+        WaitForOutcome | bool,
         Meta(
-            description="Waits until the task is completed or cancelled. The step's outcome is then the task's, or its "
-            "status where it has none, and timeout where neither comes in time."
+            description="Waits until the task is completed or cancelled, 30 days where it is true. The step's outcome "
+            "is then the task's, or its status where it has none, and timeout where neither comes in time."
         ),
-    ] = None
+    ] = False
 
 
 class CreateTask(CreateWork):
@@ -72,7 +73,7 @@ class CreateTask(CreateWork):
     def check(self, config: CreateTaskConfig) -> Sequence[Problem]:
         """The times must be some."""
         problems = [*super().check(config)]
-        if config.wait_for_outcome is not None:
+        if isinstance(config.wait_for_outcome, WaitForOutcome):
             try:
                 is_possible = timedelta() < parse_duration(config.wait_for_outcome.timeout) <= LONGEST
                 said = "it waits for more than nothing, and a year at most"
@@ -89,7 +90,8 @@ class CreateTask(CreateWork):
     def run(self, context: LocalContext, config: CreateTaskConfig) -> Mapping[str, Any] | Result:
         """Make it; the output is the task, with ``assignment`` where it was to be given to somebody."""
         task = self.make(context, config)
-        if config.wait_for_outcome is None:
+        wanted = config.wait_for_outcome
+        if not wanted:
             return task
         identifier = task["external_id"]
         named = any_of(
@@ -97,7 +99,7 @@ class CreateTask(CreateWork):
             test("event.data.external_id", "equals", identifier),
         )
         over = any_of(test("event.type", "equals", "task.completed"), test("task.status", "in", list(ENDED)))
-        timeout = parse_duration(config.wait_for_outcome.timeout)
+        timeout = parse_duration(wanted.timeout) if isinstance(wanted, WaitForOutcome) else USUAL
         return Result(output=task, wait=Await(events=self.hears, timeout=timeout, where=all_of(named, over)))
 
     def heard(
