@@ -129,4 +129,8 @@ def test_what_an_event_counts_as(event_type: str, kind: str | None) -> None:
     ],
 )  # fmt: skip
 def test_speaking_with_somebody_counts_as_care_too(event_type: str, kinds: tuple[str, ...]) -> None:
-    assert activity_kinds(event_type, {"task": None}) == kinds
+    assert activity_kinds(event_type, {"task": None}, {"outcome": "answered"}) == kinds
+
+
+def test_a_call_that_nobody_takes_is_no_care() -> None:
+    assert activity_kinds("telesales.outcome", {}, {"outcome": "no_answer"}) == ("telesales",)

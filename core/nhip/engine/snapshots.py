@@ -12,6 +12,8 @@ Attributes = dict[str, Any]
 CARE = "care"
 """The kind of activity that counts when somebody last spoke with a contact."""
 _SPOKEN = frozenset({"call.ended", "telesales.outcome", "task.completed", "message.replied", "ticket.rated"})
+_REACHED_NOBODY = ("no_answer", "busy", "missed", "failed", "cancelled", "ended")
+"""The outcomes of calls and tasks in which nobody spoke."""
 _NOT_DONE_BY_CONTACT = frozenset(
     {
         "message.delivered",
@@ -136,8 +138,8 @@ def activity_kind(event_type: str, record_types: Mapping[str, Any]) -> str | Non
     return None if family in ("contact", "") or event_type in _NOT_DONE_BY_CONTACT else family
 
 
-def activity_kinds(event_type: str, record_types: Mapping[str, Any]) -> tuple[str, ...]:
+def activity_kinds(event_type: str, record_types: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[str, ...]:
     """Everything that an event counts as: its own kind, and ``care`` where somebody spoke with the contact by it."""
     kind = activity_kind(event_type, record_types)
     own = () if kind is None else (kind,)
-    return (*own, CARE) if event_type in _SPOKEN else own
+    return (*own, CARE) if event_type in _SPOKEN and data.get("outcome") not in _REACHED_NOBODY else own

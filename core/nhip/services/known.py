@@ -241,7 +241,7 @@ class Known:
 
     def count(self, event_type: str, event: IncomingEvent, time: int, contact: Contact) -> None:
         """Count an event as the contact's activity, where it is one."""
-        for kind in activity_kinds(event_type, self.record_types):
+        for kind in activity_kinds(event_type, self.record_types, event.data):
             self._count(kind, event, time, contact)
 
     def _count(self, kind: str, event: IncomingEvent, time: int, contact: Contact) -> None:
