@@ -58,12 +58,13 @@ class SqlTicketMeasures:
             bounds.append(func.max(case((ranked.c.place * 100 <= wanted, ranked.c.took))))
             bounds.append(func.min(case((ranked.c.place * 100 >= wanted, ranked.c.took))))
         query = select(func.max(ranked.c.many), func.sum(ranked.c.took), *bounds)
-        count, total, *found = self._connection.execute(query).one()
+        row: list[Any] = list(self._connection.execute(query).one())
+        count, found = row[0], row[2:]
         if not count:
             return Handling(count=0, mean=None, p50=None, p90=None)
         return Handling(
             count=count,
-            mean=int(total) / count,
+            mean=int(row[1]) / count,
             p50=_between(found[0], found[1], count, 0.50),
             p90=_between(found[2], found[3], count, 0.90),
         )
