@@ -15,7 +15,7 @@ _BEGIN: Final = Statement(
 _TAKE: Final = Statement(f"UPDATE assignment_turns SET last = :last WHERE {_TURN}")  # noqa: S608
 _LOADS: Final = Statement(
     "SELECT assignee, COUNT(*) FROM records WHERE workspace_id = :workspace_id AND {assignee in staff}"
-    " AND {type in types} AND assignee IS NOT NULL AND closed_at IS NULL GROUP BY assignee"
+    " AND {type in types} AND closed_at IS NULL GROUP BY assignee"
 )
 
 
