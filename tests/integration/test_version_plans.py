@@ -121,6 +121,26 @@ async def test_a_step_that_is_under_way_ends_as_it_began_and_the_run_goes_on_in_
     assert await tags(world) == ["new"]
 
 
+async def test_a_message_whose_worker_died_when_everybody_left_is_not_sent_again_nor_forgotten(
+    world: World,
+) -> None:
+    """Whether it went out is not known; and that it might be sent again without harm is no reason to do so."""
+    script = await world.channel("zns", "scripted_dedupes")
+    await world.template("hello", "scripted_dedupes")
+    await world.knows("KH-1", name="Anh", phone="0987654321")
+    await world.workflow("n", send("zns"), tag("old"))
+    await world.happens()
+    await world.engine.database.transact(world.engine.execution.claim, "somebody", 10, 60_000_000)
+    await world.workflow("n", tag("new"), plan=PublishPlan(runs=Fate.EXIT))
+    await world.later(minutes=2)
+    assert script.sent == []
+    assert await world.deliveries() == [("zns", "unknown", "lease_expired")]
+    assert [row[:2] for row in await world.steps()] == [("tell", "unknown")]
+    await world.later(days=2)
+    assert await world.steps() == [("tell", "done", "unknown")]
+    assert await states(world) == [("exited", 1, "published: version 2")]
+
+
 async def test_nobody_is_sent_the_same_step_twice_by_a_move_backwards(world: World) -> None:
     script = await world.channel("zns")
     await world.template("hello")
@@ -177,3 +197,13 @@ async def test_over_the_api(api: Api) -> None:
     assert refused["errors"][0]["path"] == "plan.map.pause"
     answer = await api.post("/v1/workflows/n/publish", {"plan": {"runs": "move"}})
     assert answer["running"] == [{"version": 1, "step": "pause", "runs": 1, "fate": "move", "to": "pause"}]
+
+
+async def test_a_publish_needs_no_body_whatever_its_client_says_of_it(api: Api) -> None:
+    workflow = {
+        "name": "n", "triggers": [{"type": "event", "config": {"type": "shop.opened"}}],
+        "steps": [{"id": "mark", "action": "update_contact", "config": {"add_tags": ["x"]}}],
+    }  # fmt: skip
+    await api.post("/v1/workflows", workflow, 201)
+    for kind in ("application/octet-stream", "text/plain", "application/json"):
+        await api.post("/v1/workflows/n/publish", content_type=kind)

@@ -122,17 +122,23 @@ class Progress:
             compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
             self._begin_queued(unit, workspace_id, [(run.version_id, run.contact_id) for run in runs], compiled, now)
 
+    def left(self, unit: Unit, steps: Sequence[ClaimedStep]) -> set[str]:
+        """The runs of these steps that somebody ended while the steps were under way."""
+        runs: dict[int, list[str]] = {}
+        for step in steps:
+            runs.setdefault(step.workspace_id, []).append(step.run_id)
+        states = {
+            run: state for workspace, ids in runs.items() for run, state in unit.runs.states(workspace, ids).items()
+        }
+        return {run for run, state in states.items() if state in _LEFT}
+
     def _drop_cancelled(self, unit: Unit, changes: Sequence[StepChange]) -> None:
         """A step that was under way when its run was ended by others is not tried again."""
-        again: dict[int, list[StepChange]] = {}
-        for change in changes:
-            if change.state in (StepState.READY, StepState.WAITING):
-                again.setdefault(change.step.workspace_id, []).append(change)
-        for workspace_id, mine in again.items():
-            states = unit.runs.states(workspace_id, [change.step.run_id for change in mine])
-            for change in mine:
-                if states.get(change.step.run_id) in _LEFT:
-                    change.state, change.reason = StepState.CANCELLED, "run_cancelled"
+        again = [change for change in changes if change.state in (StepState.READY, StepState.WAITING)]
+        left = self.left(unit, [change.step for change in again])
+        for change in again:
+            if change.step.run_id in left:
+                change.state, change.reason = StepState.CANCELLED, "run_cancelled"
 
     def _go_on(
         self,

@@ -97,10 +97,11 @@ class Reconcile:
     def _free(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
         """Decide about steps whose worker is gone.
 
-        What may have gone out is not sent again, unless the provider drops a repeated key; what a receipt has told the
-        end of meanwhile is done.
+        What may have gone out is not sent again, unless the provider drops a repeated key and the run is not over; what
+        a receipt has told the end of meanwhile is done.
         """
         messages = [step.id for step in steps if step.kind == StepKind.MESSAGE]
+        left = self._progress.left(unit, steps)
         deliveries = {(d.step_id, d.generation): d for d in unit.deliveries.of_steps(messages, lock=True)}
         changes: list[StepChange] = []
         unknown: list[Delivery] = []
@@ -118,7 +119,7 @@ class Reconcile:
             elif (
                 step.kind == StepKind.LOCAL
                 or (step.kind == StepKind.MESSAGE and delivery is None)
-                or (delivery is not None and self._dedupes(delivery, now))
+                or (delivery is not None and step.run_id not in left and self._dedupes(delivery, now))
             ):
                 change = self._again(step, lost, now)
                 changes.append(change)
