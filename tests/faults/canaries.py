@@ -204,3 +204,24 @@ def sleepy_waits() -> None:
     due_waits: Any = _replace(
         SqlRuns, "due_waits", lambda self, now, limit: due_waits(self, now - 86_400_000_000, limit)
     )
+
+
+@_canary
+def stale_version() -> None:
+    """A worker goes on in the version in which it claimed the step, wherever the run stands by now."""
+    from nhip.services.progress import Progress
+
+    def stale(self: Progress, unit: Any, changes: Sequence[Any], now: int, **options: Any) -> list[bool]:
+        lock_steps = unit.runs.lock_steps
+        claimed = {change.step.id: change.step for change in changes}
+        unit.runs.lock_steps = lambda ids: {
+            one: msgspec.structs.replace(held, version_id=claimed[one].version_id, node=claimed[one].node)
+            for one, held in lock_steps(ids).items()
+        }
+        try:
+            answer: list[bool] = record(self, unit, changes, now, **options)
+            return answer
+        finally:
+            unit.runs.lock_steps = lock_steps
+
+    record = _replace(Progress, "record", stale)

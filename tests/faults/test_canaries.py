@@ -12,6 +12,7 @@ from tests.faults.crashing import IN_FLIGHT, crash_once
 from tests.faults.disrupting import lie, storm
 from tests.faults.killing import kill_apis, wake_the_dead
 from tests.faults.oracle import Stuck, Violation
+from tests.faults.publishing import publish_amid
 from tests.faults.stage import Stage
 
 Attack = Callable[[Stage], Awaitable[object]]
@@ -30,6 +31,11 @@ CANARIES: dict[str, tuple[str, Attack, str]] = {
     "blind_reclaim": ("blind", at("step.response_read"), "messages went out more often"),
     "acknowledge_early": ("dedupes", lambda stage: kill_apis(stage, events=40, kills=2, seed=1), "lost|another event"),
     "successor_apart": ("dedupes", at("step.recorded"), "under way"),
+    "stale_version": (
+        "dedupes",
+        lambda stage: publish_amid(stage, plan="move", events=20, publishes=1, seed=1, kill=False),
+        "version that is not theirs",
+    ),
 }
 """What is broken: the delivery class, the fault test that must notice, and what it says."""
 
