@@ -1,14 +1,18 @@
 """Another version is published while runs are under way: they end where they are, move over, or are over."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nhip import NotSent
+from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.domain.authored import Fate, PublishPlan
 from nhip.domain.errors import InvalidInput
 from tests.support.api import Api
-from tests.support.world import World, send, tag, wait
+from tests.support.databases import run_apart
+from tests.support.invariants import check
+from tests.support.world import World, open_world, send, tag, wait
 
 MOVE = PublishPlan(runs=Fate.MOVE)
 
@@ -103,6 +107,32 @@ async def test_queued_runs_begin_in_the_new_version(world: World) -> None:
     await world.later(days=1)
     await world.later(days=1)
     assert [one[0] for one in await states(world)] == ["completed", "completed"]
+
+
+async def test_a_queued_run_that_moves_in_the_moment_in_which_it_begins_begins_where_it_is(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL a publish may come between looking for the next of a queue and letting it begin."""
+    settings = {"mode": "queued"}
+    async with open_world(postgres_url, tmp_path) as world:
+
+        async def publish() -> None:
+            async with open_world(postgres_url, tmp_path, clock=world.clock) as other:
+                await other.workflow("n", tag("new", id="another"), settings=settings, plan=MOVE)
+
+        def late(*args: Any) -> Any:
+            run_apart(publish)
+            return begin(*args)
+
+        await world.workflow("n", wait("P1D"), tag("old"), settings=settings)
+        for _ in range(2):
+            await world.happens()
+        begin = SqlRuns.begin
+        monkeypatch.setattr(SqlRuns, "begin", late)
+        await world.later(days=1)
+        assert await states(world) == [("completed", 1, None), ("completed", 2, None)]
+        assert await tags(world) == ["old", "new"]
+        await check(world.engine.database, now=world.clock.micros())
 
 
 async def test_a_step_that_is_under_way_ends_as_it_began_and_the_run_goes_on_in_the_new_version(world: World) -> None:

@@ -120,8 +120,8 @@ class RunStore(Protocol):
         """The runs of these contacts that are not over, the oldest first."""
         ...
 
-    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> None:
-        """Queued runs are under way."""
+    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
+        """Queued runs are under way; answers with the version of each that was queued until now."""
         ...
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:

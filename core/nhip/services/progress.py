@@ -244,7 +244,9 @@ class Progress:
         """Begin queued runs; answers the queues of those that were over at once."""
         if not runs:
             return set()
-        unit.runs.begin(workspace_id, [run.id for run in runs])
+        # A publish may have moved or ended them since they were looked for.
+        begun = unit.runs.begin(workspace_id, [run.id for run in runs])
+        runs = [msgspec.structs.replace(run, version_id=begun[run.id]) for run in runs if run.id in begun]
         compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
         facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, [run.id for run in runs], now)
         steps: list[StepRow] = []

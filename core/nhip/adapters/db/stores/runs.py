@@ -120,6 +120,7 @@ _OPEN_RUNS = Statement(
 )
 _BEGIN = Statement(
     "UPDATE runs SET state = 'running' WHERE {id in ids} AND +workspace_id = :workspace_id AND state = 'queued'"
+    " RETURNING id, version_id"
 )
 _STATES = Statement("SELECT id, state FROM runs WHERE {id in ids} AND +workspace_id = :workspace_id")
 _LAST_ENTRY = Statement(
@@ -166,8 +167,9 @@ class SqlRuns:
         rows = _OPEN_RUNS.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
         return [OpenRun(**dict(zip(OpenRun.__struct_fields__, row, strict=True))) for row in rows]
 
-    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> None:
-        _BEGIN.execute(self._connection, workspace_id=workspace_id, ids=list(run_ids))
+    def begin(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
+        rows = _BEGIN.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))
+        return {row[0]: row[1] for row in rows}
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         rows = _LAST_ENTRY.run(
