@@ -83,7 +83,7 @@ class Bridge:
             call = self._calls.pop(call_id, None)
             if call is not None and call.task is not None:
                 call.task.cancel()
-            self._later(self._tell(self._event_url, event))
+            _ = self._later(self._tell(self._event_url, event))
         elif kind in _TOLD:
             call = self._calls.setdefault(call_id, _Call())
             self._go_on(call, event)
@@ -232,9 +232,7 @@ async def run(voice_url: str, secret: str, ari_url: str, username: str, password
         bridge = Bridge(voice_url, secret, post, ask)
         while True:
             try:
-                async with asterisk.ws_connect(
-                    f"{base}/events", params={"app": app}, heartbeat=20, timeout=aiohttp.ClientWSTimeout(ws_close=5)
-                ) as events:
+                async with asterisk.ws_connect(f"{base}/events", params={"app": app}, heartbeat=20) as events:
                     log.warning("connected", extra={"app": app})
                     async for message in events:
                         if message.type is aiohttp.WSMsgType.TEXT:
