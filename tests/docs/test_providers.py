@@ -20,6 +20,9 @@ TITLES = {
     "zalo_zns": "Zalo ZNS",
     "email": "Email",
     "sms_esms": "SMS through eSMS",
+    "voice_twilio": "Calls through Twilio",
+    "voice_stringee": "Calls through Stringee",
+    "voice_asterisk": "Calls through Asterisk",
     "webhook": "Webhook",
     "console": "Console",
 }
