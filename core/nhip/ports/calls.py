@@ -1,45 +1,44 @@
 """What telephone calls need to be stored."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from nhip.domain.calls import Call
 
 
 class CallStore(Protocol):
-    """Calls, and what was answered in them."""
+    """Calls of channel accounts, and what was answered in them."""
 
-    def hold(self, call: Call) -> tuple[Call, bool]:
-        """The call as it is stored, held until the unit ends, and whether it is new: then it is stored as given."""
+    def hold(self, calls: Sequence[Call]) -> list[Call]:
+        """These calls of one account as they are stored, in order, and held until the unit ends. New ones are stored as
+        they are given. Each is one object for all of the unit, and what changes of it is stored by :meth:`update`.
+        """
         ...
 
     def find(self, workspace_id: int, channel: str, call_id: str) -> Call | None:
         """A call, held until the unit ends; ``None`` where there is none."""
         ...
 
-    def update(self, call: Call) -> None:
-        """Store what is known of a call now, but not who answers it with what."""
+    def update(self, calls: Sequence[Call]) -> None:
+        """Store what is known of held calls now."""
         ...
 
     def leave(self, workspace_id: int, channel: str, call_id: str, run_id: str, plan: str) -> None:
-        """Leave a run's plan for the next answer, unless another run answers the call."""
+        """Leave a run's plan for the next answer. Where the unit holds the call already, :meth:`update` stores it."""
         ...
 
-    def clear_plan(self, workspace_id: int, channel: str, call_id: str) -> None:
-        """What was left for an answer is taken."""
+    def answered(self, workspace_id: int, channel: str, call_ids: Sequence[str]) -> dict[tuple[str, int], str]:
+        """What was answered in these calls, by call and turn."""
         ...
 
-    def answered(self, workspace_id: int, channel: str, call_id: str, turn: int) -> str | None:
-        """What was answered to that turn."""
+    def keep_answers(self, workspace_id: int, channel: str, answers: Sequence[tuple[str, int, str]], now: int) -> None:
+        """Keep what is answered: tuples of call, turn and plan."""
         ...
 
-    def keep_answer(self, workspace_id: int, channel: str, call_id: str, turn: int, plan: str, now: int) -> None:
-        """Keep what is answered to a turn."""
-        ...
-
-    def last_store(self, workspace_id: int, contact_id: str) -> tuple[str, int] | None:
-        """The store of the youngest record of a contact that names one, and when that was."""
+    def last_stores(self, workspace_id: int, contact_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """Per contact, the store of the youngest record that names one, and when that was."""
         ...
 
     def delete_old(self, before: int, limit: int) -> int:
-        """Delete up to ``limit`` calls that began before a moment, over all workspaces, and as many of the answers."""
+        """Delete up to ``limit`` calls that began before a moment, over all workspaces, with what was answered."""
         ...

@@ -6,8 +6,8 @@ twice. Whatever goes wrong, the caller hears something.
 """
 
 import logging
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -30,17 +30,22 @@ from nhip.domain.times import format_micros
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.execute import Execution
+from nhip.services.group_commit import GroupCommit
 from nhip.services.ingest import Ingest
 from nhip.services.phones import normalise_phone
 from nhip.services.progress import plain
 from nhip.services.receipts import Arrival, Receipts
 
+if TYPE_CHECKING:
+    from nhip.domain.customers import Contact
+
 log = logging.getLogger("nhip.calls")
 
 _content: Final = msgspec.json.Decoder(Content).decode
 _RANK: Final = {CallState.RINGING: 0, CallState.ANSWERED: 1, CallState.ENDED: 2}
+_MOST_AT_ONCE: Final = 50
+"""Requests of one unit."""
 _EVENTS: Final = {
-    CallState.KEYPRESS: "call.keypress",
     CallState.TRANSFERRED: "call.transferred",
     CallState.RECORDING: "call.recorded",
 }
@@ -53,8 +58,19 @@ def anonymous(channel: str) -> str:
     return f"anonymous:{channel}"
 
 
+class Asked(msgspec.Struct):
+    """One request about a call, read."""
+
+    account: ChannelAccount
+    call: CallRequest
+    spare: Spare
+
+
 class Calls:
-    """Answers what providers ask about calls, and takes what they report. One in each process."""
+    """Answers what providers ask about calls, and takes what they report. One in each process.
+
+    Requests that come together are committed together, as events are.
+    """
 
     def __init__(
         self,
@@ -67,12 +83,13 @@ class Calls:
         clock: Clock,
     ) -> None:
         self._storage = storage
-        self._ingest = ingest
-        self._execution = execution
-        self._receipts = receipts
         self._channels = channels
         self._doorbell = doorbell
         self._clock = clock
+        self.ingest = ingest
+        self.execution = execution
+        self.receipts = receipts
+        self._group: GroupCommit[Asked, CallPlan] = GroupCommit(self._flush, largest=_MOST_AT_ONCE)
 
     async def take(self, account: ChannelAccount, request: InboundRequest) -> CallAnswer:
         """Verify a request, let happen what it says, and answer in the provider's words.
@@ -81,16 +98,16 @@ class Calls:
             NotFound: the account is none that takes calls.
             SignatureMismatch: it is not the provider's.
             MalformedInput: it cannot be read.
-            StorageUnavailable: what is only reported cannot be stored now; the provider tries again.
+            StorageUnavailable, Overloaded: what is only reported cannot be stored now; the provider tries again.
         """
         with self._channels.use(account) as living:
             channel = living.channel
             if not channel.capabilities.voice:
                 raise NotFound("call control", account.name)
             try:
-                call = await channel.read_call(request)
+                call = _plain(await channel.read_call(request))
                 spare: Spare = {"unrouted": channel.spare_plan("unrouted"), "trouble": channel.spare_plan("trouble")}
-                plan = await self._planned(account, _plain(call), spare)
+                plan = await self._planned(Asked(account, call, spare))
                 return channel.answer_call(call, plan)
             except NhipError:
                 raise
@@ -98,76 +115,111 @@ class Calls:
                 log.error("plugin raised", exc_info=error, extra={"channel": account.name, "type": account.type})
                 raise MalformedInput(f"the channel {account.type!r} could not take this request") from error
 
-    async def _planned(self, account: ChannelAccount, call: CallRequest, spare: Spare) -> CallPlan:
-        if not call.asks:
-            await self._storage.transact(self.happen, account, call, spare)
-            self._doorbell.ring()
-            return CallPlan()
+    async def drain(self) -> None:
+        """Wait until everything taken so far is committed."""
+        await self._group.drain()
+
+    async def _planned(self, asked: Asked) -> CallPlan:
         try:
-            plan = await self._storage.transact(self.happen, account, call, spare)
+            return await self._group.submit(asked)
         except Exception:
-            log.exception("a call could not be answered", extra={"channel": account.name, "call": call.call_id})
-            return spare["trouble"]
+            if not asked.call.asks:
+                raise
+            log.exception(
+                "a call could not be answered", extra={"channel": asked.account.name, "call": asked.call.call_id}
+            )
+            return asked.spare["trouble"]
+
+    async def _flush(self, asked: Sequence[Asked]) -> list[CallPlan]:
+        plans = await self._storage.transact(self.happen, asked)
         self._doorbell.ring()
-        return plan
+        return plans
 
-    def happen(self, unit: Unit, account: ChannelAccount, call: CallRequest, spare: Spare) -> CallPlan:
-        """Take a request in, inside its unit; answers what the call does next."""
-        return _Turn(self, unit, account, call, spare, self._clock.micros()).take()
-
-    # --- what a turn needs of the others ------------------------------------------------------------------------------
-
-    def ingest(self, unit: Unit, workspace_id: int, event: IncomingEvent, now: int) -> tuple[str, ...]:
-        """Let an event happen; answers the runs that it starts."""
-        return self._ingest.ingest(unit, workspace_id, [event], now)[0].runs
-
-    def perform(self, unit: Unit, workspace_id: int, run_ids: tuple[str, ...]) -> None:
-        """Let these runs go on."""
-        if run_ids:
-            self._execution.perform_now(unit, workspace_id, run_ids)
-
-    def report(self, unit: Unit, account: ChannelAccount, receipt: Receipt) -> None:
-        """Tell what became of a call that a message placed."""
-        self._receipts.receive(unit, [Arrival(account, Inbound(receipts=(receipt,)))])
+    def happen(self, unit: Unit, asked: Sequence[Asked]) -> list[CallPlan]:
+        """Take requests in, inside their unit; answers what each call does next."""
+        now = self._clock.micros()
+        plans: list[CallPlan] = [CallPlan()] * len(asked)
+        waiting = list(range(len(asked)))
+        while waiting:
+            # What is asked about one call is taken one after the other.
+            groups: dict[tuple[int, str], dict[str, int]] = {}
+            later: list[int] = []
+            for place in waiting:
+                account, call_id = asked[place].account, asked[place].call.call_id
+                group = groups.setdefault((account.workspace_id, account.name), {})
+                if group.setdefault(call_id, place) != place:
+                    later.append(place)
+            for group in groups.values():
+                places = list(group.values())
+                taken = _Group(self, unit, [asked[place] for place in places], now).take()
+                for place, plan in zip(places, taken, strict=True):
+                    plans[place] = plan
+            waiting = later
+        return plans
 
 
 class _Turn:
-    """One request about a call, in its unit."""
+    """One request, what is stored of its call, and what comes of it."""
 
-    def __init__(
-        self, service: Calls, unit: Unit, account: ChannelAccount, call: CallRequest, spare: Spare, now: int
-    ) -> None:
+    __slots__ = ("call", "contact", "event", "plan", "spare", "stored")
+
+    def __init__(self, asked: Asked, stored: Call) -> None:
+        self.call = asked.call
+        self.spare = asked.spare
+        self.stored = stored
+        self.event: IncomingEvent | None = None
+        self.contact: Contact | None = None
+        """The caller, where one is known by the number."""
+        self.plan: CallPlan | None = None
+        """What is answered, as far as it is known already."""
+
+
+class _Group:
+    """Requests about different calls of one account, in their unit."""
+
+    def __init__(self, service: Calls, unit: Unit, asked: Sequence[Asked], now: int) -> None:
         self.service = service
         self.unit = unit
-        self.account = account
-        self.workspace_id = account.workspace_id
-        self.call = call
-        self.spare = spare
+        self.account = asked[0].account
+        self.workspace_id = self.account.workspace_id
         self.now = now
-        self.stored, _ = unit.calls.hold(_begun(account, call, now))
-        self.key = (account.workspace_id, account.name, call.call_id)
+        begun = [_begun(self.account, one.call, now) for one in asked]
+        self.turns = [_Turn(one, stored) for one, stored in zip(asked, unit.calls.hold(begun), strict=True)]
+        self.key = (self.workspace_id, self.account.name)
 
-    def take(self) -> CallPlan:
+    def take(self) -> list[CallPlan]:
         """Answer what was answered before, or what follows now."""
-        call, calls = self.call, self.unit.calls
-        if call.asks:
-            kept = calls.answered(*self.key, call.turn)
+        calls = self.unit.calls
+        known = [turn.call.call_id for turn in self.turns if turn.call.turn or turn.stored.turns]
+        answered = calls.answered(*self.key, known) if known else {}
+        fresh: list[_Turn] = []
+        for turn in self.turns:
+            kept = answered.get((turn.call.call_id, turn.call.turn)) if turn.call.asks else None
             if kept is not None:
-                return read_plan(kept)
-        over = self.stored.state == CallState.ENDED
-        if self.stored.plan is not None:
-            calls.clear_plan(*self.key)
-        plan = CallPlan() if over and call.asks else self.follow()
-        self.learn()
-        if call.asks:
-            calls.keep_answer(*self.key, call.turn, write_plan(plan), self.now)
-            self.stored.turns = max(self.stored.turns, call.turn + 1)
-        calls.update(self.stored)
-        return plan
+                turn.plan = read_plan(kept)
+            else:
+                fresh.append(turn)
+        for turn in fresh:
+            turn.stored.plan = None  # what was left for an answer before counts no more
+            if turn.stored.state == CallState.ENDED and turn.call.asks:
+                turn.plan = CallPlan()
+            elif _direction(turn.call, turn.stored.direction) == "outbound":
+                turn.plan = self.follow_outbound(turn)
+            else:
+                self.follow(turn)
+        self.let_happen([turn for turn in fresh if turn.event is not None])
+        for turn in fresh:
+            turn.plan = turn.plan or CallPlan()
+            self.learn(turn)
+        kept_now = [(turn.call.call_id, turn.call.turn, write_plan(_plan(turn))) for turn in fresh if turn.call.asks]
+        if kept_now:
+            calls.keep_answers(*self.key, kept_now, self.now)
+        calls.update([turn.stored for turn in fresh])
+        return [_plan(turn) for turn in self.turns]
 
-    def learn(self) -> None:
+    def learn(self, turn: _Turn) -> None:
         """Lay what the request says over what is known of the call."""
-        call, stored = self.call, self.stored
+        call, stored = turn.call, turn.stored
         stored.direction = _direction(call, stored.direction)
         if call.state in _RANK and _RANK[call.state] > _RANK[CallState(stored.state)]:
             stored.state = call.state
@@ -178,91 +230,91 @@ class _Turn:
         if call.state is CallState.ENDED:
             stored.outcome = call.outcome or stored.outcome
             stored.duration = call.duration if call.duration is not None else stored.duration
+        if call.asks:
+            stored.turns = max(stored.turns, call.turn + 1)
         stored.updated_at = self.now
 
-    def follow(self) -> CallPlan:
-        """Let happen what the request says."""
-        call, stored = self.call, self.stored
-        if _direction(call, stored.direction) == "outbound":
-            return self.follow_outbound()
+    # --- calls that come in -------------------------------------------------------------------------------------------
+
+    def follow(self, turn: _Turn) -> None:
+        """Say which event the request is."""
+        call = turn.call
         if call.state is CallState.ENDED:
-            self.tell("call.ended", f"{call.call_id}.ended")
-            return CallPlan()
-        if call.state in _EVENTS:
-            source_id = f"{call.call_id}.{call.turn}.{call.state}"
-            if call.state is CallState.KEYPRESS:
-                source_id = f"{call.call_id}.{call.turn}"
-            self.tell(_EVENTS[call.state], source_id)
-            self.service.perform(self.unit, self.workspace_id, (stored.run_id,) if stored.run_id else ())
-            left = self.left()
-            if left is not None:
-                return left
-            return self.spare["trouble"] if call.state is CallState.KEYPRESS else CallPlan()
-        if not call.asks:
-            return CallPlan()
-        runs = self.tell("call.inbound", call.call_id, **self.last_store())
-        self.service.perform(self.unit, self.workspace_id, runs)
-        return self.left() or self.spare["unrouted"]
+            turn.event = self.event(turn, "call.ended", f"{call.call_id}.ended")
+        elif call.state is CallState.KEYPRESS:
+            turn.event = self.event(turn, "call.keypress", f"{call.call_id}.{call.turn}")
+        elif call.state in _EVENTS:
+            turn.event = self.event(turn, _EVENTS[call.state], f"{call.call_id}.{call.turn}.{call.state}")
+        elif call.asks:
+            turn.event = self.event(turn, "call.inbound", call.call_id)
 
-    def left(self) -> CallPlan | None:
-        """The plan that the call's run left for this answer."""
-        found = self.unit.calls.find(*self.key)
-        return read_plan(found.plan) if found is not None and found.plan is not None else None
+    def event(self, turn: _Turn, event_type: str, source_id: str, **more: Any) -> IncomingEvent:
+        """An event of a call."""
+        return IncomingEvent(
+            source=f"voice:{self.account.name}", source_id=source_id, type=event_type, subject=turn.stored.contact,
+            time=None, data={**self.data(turn), **more},
+        )  # fmt: skip
 
-    # --- whom it concerns ---------------------------------------------------------------------------------------------
+    def let_happen(self, turns: Sequence[_Turn]) -> None:
+        """Let the events happen, the runs that they concern go on, and take the plans that those leave."""
+        self.identify(turns)
+        receipts = self.service.ingest.ingest(
+            self.unit, self.workspace_id, [turn.event for turn in turns if turn.event is not None], self.now
+        )
+        runs: list[str] = []
+        for turn, receipt in zip(turns, receipts, strict=True):
+            runs += receipt.runs
+            if turn.call.state is not CallState.ENDED and turn.stored.run_id is not None:
+                runs.append(turn.stored.run_id)
+        if runs:
+            self.service.execution.perform_now(self.unit, self.workspace_id, runs)
+        for turn in turns:
+            if turn.stored.plan is not None and turn.call.asks:
+                turn.plan, turn.stored.plan = read_plan(turn.stored.plan), None
+            elif turn.call.state is CallState.RINGING:
+                turn.plan = turn.spare["unrouted"]
+            elif turn.call.state is CallState.KEYPRESS:
+                turn.plan = turn.spare["trouble"]
 
-    def tell(self, event_type: str, source_id: str, **more: Any) -> tuple[str, ...]:
-        """Let an event happen to the caller; answers the runs that it starts."""
-        stored = self.stored
-        snapshot: dict[str, Any] | None = None
-        if stored.contact is None:
+    def identify(self, turns: Sequence[_Turn]) -> None:
+        """Say whom the events concern: the contact of the caller's number, or the one of everybody who hides theirs."""
+        phones: dict[str, list[_Turn]] = {}
+        for turn in turns:
+            event, stored = turn.event, turn.stored
+            if event is None or stored.contact is not None:
+                continue
             phone = normalise_phone(stored.caller) if stored.caller else None
             if phone is None:
-                stored.contact = anonymous(self.account.name)
-                snapshot = {"external_id": stored.contact}
+                event.subject = stored.contact = anonymous(self.account.name)
+                event.contact = {"external_id": event.subject}
             else:
-                stored.contact = self.contact_by_phone(phone)
-                snapshot = {"phone": phone} if stored.contact is None else None
-        runs = self.service.ingest(
-            self.unit,
-            self.workspace_id,
-            IncomingEvent(
-                source=f"voice:{self.account.name}",
-                source_id=source_id,
-                type=event_type,
-                subject=stored.contact,
-                time=None,
-                data=self.data(**more),
-                contact=snapshot,
-            ),
-            self.now,
-        )
-        if stored.contact is None and snapshot is not None:
-            stored.contact = self.contact_by_phone(snapshot["phone"])
-        return runs
+                event.contact = {"phone": phone}
+                phones.setdefault(phone, []).append(turn)
+        if not phones:
+            return
+        for contact in self.unit.customers.contacts_by_address(self.workspace_id, "phone", list(phones)):
+            for turn in phones.pop(contact.attributes["phone"], ()):
+                assert turn.event is not None
+                turn.event.subject, turn.event.contact = contact.external_id, None
+                turn.stored.contact, turn.contact = contact.external_id, contact
+        self.tell_last_stores([turn for turn in turns if turn.contact and turn.call.state is CallState.RINGING])
 
-    def contact_by_phone(self, phone: str) -> str | None:
-        """The external id of the contact with that number."""
-        found = self.unit.customers.contacts_by_address(self.workspace_id, "phone", [phone])
-        return found[0].external_id if found else None
+    def tell_last_stores(self, turns: Sequence[_Turn]) -> None:
+        """Say which store callers were in contact with last: by the youngest record that names one, or their own."""
+        contacts = {turn.contact.id for turn in turns if turn.contact is not None}
+        stores = self.unit.calls.last_stores(self.workspace_id, list(contacts)) if contacts else {}
+        for turn in turns:
+            assert turn.contact is not None
+            assert turn.event is not None
+            found = stores.get(turn.contact.id)
+            if found is not None:
+                turn.event.data |= {"last_store": found[0], "last_store_at": format_micros(found[1])}
+            elif store := turn.contact.attributes.get("store"):
+                turn.event.data["last_store"] = store
 
-    def last_store(self) -> dict[str, Any]:
-        """The store that the caller was in contact with last, by the youngest record that names one, or by the contact
-        itself.
-        """
-        phone = normalise_phone(self.stored.caller) if self.stored.caller else None
-        found = self.unit.customers.contacts_by_address(self.workspace_id, "phone", [phone]) if phone else []
-        if not found:
-            return {}
-        youngest = self.unit.calls.last_store(self.workspace_id, found[0].id)
-        if youngest is not None:
-            return {"last_store": youngest[0], "last_store_at": format_micros(youngest[1])}
-        store = found[0].attributes.get("store")
-        return {"last_store": store} if store else {}
-
-    def data(self, **more: Any) -> dict[str, Any]:
+    def data(self, turn: _Turn) -> dict[str, Any]:
         """What an event of this call says."""
-        call, stored = self.call, self.stored
+        call, stored = turn.call, turn.stored
         said: dict[str, Any] = {
             "channel": self.account.name, "call_id": call.call_id,
             "direction": _direction(call, stored.direction),
@@ -273,64 +325,61 @@ class _Turn:
         if call.outcome is not None:
             said["outcome"] = call.outcome
         optional = {"duration": call.duration, "recording": call.recording, "detail": call.detail}
-        return said | {name: value for name, value in optional.items() if value is not None} | more
+        return said | {name: value for name, value in optional.items() if value is not None}
 
     # --- calls that we place ------------------------------------------------------------------------------------------
 
-    def follow_outbound(self) -> CallPlan:
+    def follow_outbound(self, turn: _Turn) -> CallPlan:
         """What became of a call is its message's receipt; who picks up hears the message."""
-        call, stored = self.call, self.stored
+        call, stored = turn.call, turn.stored
         reference = call.reference or stored.reference
-        talked = stored.state != CallState.RINGING
         if call.state is CallState.ANSWERED:
-            self.receipt(ReceiptStatus.DELIVERED, CallOutcome.ANSWERED, reference)
-            return self.words(reference) if call.asks else CallPlan()
+            self.report(turn, CallOutcome.ANSWERED, reference)
+            return self.words(turn, reference) if call.asks else CallPlan()
         if call.state is CallState.ENDED:
+            talked = stored.state != CallState.RINGING
             outcome = CallOutcome.ANSWERED if talked else call.outcome or CallOutcome.FAILED
-            call = self.call = msgspec.structs.replace(call, outcome=outcome)
-            status = ReceiptStatus.DELIVERED if outcome is CallOutcome.ANSWERED else ReceiptStatus.FAILED
-            self.receipt(status, outcome, reference)
-            self.tell_end(reference)
+            turn.call = msgspec.structs.replace(call, outcome=outcome)
+            self.report(turn, outcome, reference)
+            self.tell_end(turn, reference)
         return CallPlan()
 
-    def receipt(self, status: ReceiptStatus, outcome: CallOutcome, reference: str | None) -> None:
-        """Tell the delivery."""
-        call = self.call
-        self.service.report(
-            self.unit,
-            self.account,
-            Receipt(
-                receipt_id=f"{call.call_id}:{outcome}", status=status, provider_id=call.call_id,
-                idempotency_key=reference, code=outcome, detail=call.detail,
-            ),
+    def report(self, turn: _Turn, outcome: CallOutcome, reference: str | None) -> None:
+        """Tell the delivery what became of its call."""
+        call = turn.call
+        status = ReceiptStatus.DELIVERED if outcome is CallOutcome.ANSWERED else ReceiptStatus.FAILED
+        receipt = Receipt(
+            receipt_id=f"{call.call_id}:{outcome}", status=status, provider_id=call.call_id, idempotency_key=reference,
+            code=outcome, detail=call.detail,
         )  # fmt: skip
+        self.service.receipts.receive(self.unit, [Arrival(self.account, Inbound(receipts=(receipt,)))])
 
-    def words(self, reference: str | None) -> CallPlan:
+    def words(self, turn: _Turn, reference: str | None) -> CallPlan:
         """What the message says."""
-        found = self.unit.deliveries.by_keys(self.workspace_id, self.account.name, [reference]) if reference else []
+        found = self.unit.deliveries.by_keys(*self.key, [reference]) if reference else []
         text = _content(found[0].content).text if found else None
-        return spoken_plan(text) if text else self.spare["trouble"]
+        return spoken_plan(text) if text else turn.spare["trouble"]
 
-    def tell_end(self, reference: str | None) -> None:
+    def tell_end(self, turn: _Turn, reference: str | None) -> None:
         """Let ``call.ended`` happen to whom we called, with the run that called as its cause."""
         deliveries = self.unit.deliveries
-        found = deliveries.by_keys(self.workspace_id, self.account.name, [reference]) if reference else []
-        found = found or deliveries.by_provider_ids(self.workspace_id, self.account.name, [self.call.call_id])
+        found = deliveries.by_keys(*self.key, [reference]) if reference else []
+        found = found or deliveries.by_provider_ids(*self.key, [turn.call.call_id])
         if not found or found[0].contact_id is None:
             return
         contacts = self.unit.customers.contacts(self.workspace_id, [found[0].contact_id])
         run_id = found[0].run_id or ""
         run = self.unit.runs.contexts(self.workspace_id, [run_id]).get(run_id)
-        event = IncomingEvent(
-            source=f"voice:{self.account.name}",
-            source_id=f"{self.call.call_id}.ended",
-            type="call.ended",
-            subject=contacts[0].external_id if contacts else None,
-            time=None,
-            data=self.data(delivery=found[0].id, workflow=found[0].workflow),
-            cause=Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None,
-        )
-        self.service.ingest(self.unit, self.workspace_id, event, self.now)
+        source_id = f"{turn.call.call_id}.ended"
+        event = self.event(turn, "call.ended", source_id, delivery=found[0].id, workflow=found[0].workflow)
+        event.subject = contacts[0].external_id if contacts else None
+        event.cause = Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None
+        self.service.ingest.ingest(self.unit, self.workspace_id, [event], self.now)
+
+
+def _plan(turn: _Turn) -> CallPlan:
+    assert turn.plan is not None
+    return turn.plan
 
 
 def _begun(account: ChannelAccount, call: CallRequest, now: int) -> Call:

@@ -1,5 +1,6 @@
 """Telephone calls, and what was answered in them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,25 +12,24 @@ from nhip.domain.calls import Call
 
 _COLUMNS: Final = Call.__struct_fields__
 _LIST: Final = ", ".join(_COLUMNS)
-_KEY: Final = "workspace_id = :workspace_id AND channel = :channel AND call_id = :call_id"
+_ACCOUNT: Final = "workspace_id = :workspace_id AND channel = :channel"
+_THESE: Final = f"{_ACCOUNT} AND {{call_id in call_ids}}"
+_Key = tuple[int, str, str]
+_KEY: Final = f"{_ACCOUNT} AND call_id = :call_id"
 _INSERT = BulkInsert(calls, _COLUMNS, conflict=())
-_SELECT = Statement(f"SELECT {_LIST} FROM calls WHERE {_KEY}", lock=True)  # noqa: S608
+_SELECT = Statement(f"SELECT {_LIST} FROM calls WHERE {_THESE} ORDER BY call_id", lock=True)  # noqa: S608
 _KNOWN: Final = (
-    "direction", "caller", "called", "contact", "turns", "state", "outcome", "duration", "reference", "recording",
-    "updated_at",
+    "direction", "caller", "called", "contact", "run_id", "plan", "turns", "state", "outcome", "duration", "reference",
+    "recording", "updated_at",
 )  # fmt: skip
 _UPDATE = BulkUpdate(calls, _KNOWN, key=("workspace_id", "channel", "call_id"))
-_LEAVE = Statement(
-    f"UPDATE calls SET plan = :plan, run_id = :run_id WHERE {_KEY} AND (run_id IS NULL OR run_id = :run_id)"  # noqa: S608
-)
-_CLEAR = Statement(f"UPDATE calls SET plan = NULL WHERE {_KEY}")  # noqa: S608
-_INSERT_ANSWER = BulkInsert(
+_INSERT_ANSWERS = BulkInsert(
     call_answers, ("workspace_id", "channel", "call_id", "turn", "plan", "created_at"), conflict=()
 )
-_ANSWER = Statement(f"SELECT plan FROM call_answers WHERE {_KEY} AND turn = :turn")  # noqa: S608
+_ANSWERS = Statement(f"SELECT call_id, turn, plan FROM call_answers WHERE {_THESE}")  # noqa: S608
 _RECORDS = Statement(
-    "SELECT attributes, as_of FROM records WHERE contact_id = :contact_id AND workspace_id = :workspace_id"
-    " ORDER BY as_of DESC, id DESC LIMIT 1000"
+    "SELECT contact_id, attributes, as_of FROM records WHERE {contact_id in contact_ids}"
+    " AND +workspace_id = :workspace_id ORDER BY as_of DESC, id DESC"
 )
 _OLD = Statement(
     "SELECT workspace_id, channel, call_id FROM calls WHERE started_at < :before ORDER BY started_at LIMIT :limit"
@@ -44,44 +44,67 @@ class SqlCalls:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._held: dict[_Key, Call] = {}
+        """Nobody else can change these before the unit ends."""
 
-    def hold(self, call: Call) -> tuple[Call, bool]:
-        found = self.find(call.workspace_id, call.channel, call.call_id)
-        if found is not None:
-            return found, False
-        # Of two that find none, the second waits here until the first is stored, and then finds that one.
-        _INSERT.run(self._connection, [msgspec.structs.astuple(call)])
-        found = self.find(call.workspace_id, call.channel, call.call_id)
-        assert found is not None
-        return found, found == call
+    def hold(self, calls: Sequence[Call]) -> list[Call]:
+        workspace_id, channel = calls[0].workspace_id, calls[0].channel
+        found = self._find(workspace_id, channel, [call.call_id for call in calls])
+        new = sorted((call for call in calls if call.call_id not in found), key=lambda call: call.call_id)
+        if new:
+            # Of two that find none, the second waits here until the first is stored, and then finds that one.
+            _INSERT.run(self._connection, [msgspec.structs.astuple(call) for call in new])
+            found |= self._find(workspace_id, channel, [call.call_id for call in new])
+        self._held |= {(workspace_id, channel, call_id): call for call_id, call in found.items()}
+        return [found[call.call_id] for call in calls]
+
+    def _find(self, workspace_id: int, channel: str, call_ids: Sequence[str]) -> dict[str, Call]:
+        keys = {one: (workspace_id, channel, one) for one in call_ids}
+        held = {one: self._held[key] for one, key in keys.items() if key in self._held}
+        others = [one for one in call_ids if one not in held]
+        rows = (
+            _SELECT.run(self._connection, workspace_id=workspace_id, channel=channel, call_ids=others) if others else ()
+        )
+        found = (Call(**dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+        return held | {call.call_id: call for call in found}
 
     def find(self, workspace_id: int, channel: str, call_id: str) -> Call | None:
-        rows = _SELECT.run(self._connection, workspace_id=workspace_id, channel=channel, call_id=call_id)
-        return Call(**dict(zip(_COLUMNS, rows[0], strict=True))) if rows else None
+        return self._find(workspace_id, channel, [call_id]).get(call_id)
 
-    def update(self, call: Call) -> None:
-        values = tuple(getattr(call, name) for name in _KNOWN)
-        _UPDATE.run(self._connection, [(*values, call.workspace_id, call.channel, call.call_id)])
-
-    def leave(self, workspace_id: int, channel: str, call_id: str, run_id: str, plan: str) -> None:
-        _LEAVE.execute(
-            self._connection, workspace_id=workspace_id, channel=channel, call_id=call_id, run_id=run_id, plan=plan
+    def update(self, calls: Sequence[Call]) -> None:
+        _UPDATE.run(
+            self._connection,
+            [
+                (*(getattr(call, name) for name in _KNOWN), call.workspace_id, call.channel, call.call_id)
+                for call in calls
+            ],
         )
 
-    def clear_plan(self, workspace_id: int, channel: str, call_id: str) -> None:
-        _CLEAR.execute(self._connection, workspace_id=workspace_id, channel=channel, call_id=call_id)
+    def leave(self, workspace_id: int, channel: str, call_id: str, run_id: str, plan: str) -> None:
+        call = self.find(workspace_id, channel, call_id)
+        if call is not None and call.run_id in (None, run_id):
+            call.run_id, call.plan = run_id, plan
+            if (workspace_id, channel, call_id) not in self._held:
+                self.update([call])
 
-    def answered(self, workspace_id: int, channel: str, call_id: str, turn: int) -> str | None:
-        rows = _ANSWER.run(self._connection, workspace_id=workspace_id, channel=channel, call_id=call_id, turn=turn)
-        return rows[0][0] if rows else None
+    def answered(self, workspace_id: int, channel: str, call_ids: Sequence[str]) -> dict[tuple[str, int], str]:
+        rows = _ANSWERS.run(self._connection, workspace_id=workspace_id, channel=channel, call_ids=list(call_ids))
+        return {(row[0], row[1]): row[2] for row in rows}
 
-    def keep_answer(self, workspace_id: int, channel: str, call_id: str, turn: int, plan: str, now: int) -> None:
-        _INSERT_ANSWER.run(self._connection, [(workspace_id, channel, call_id, turn, plan, now)])
+    def keep_answers(self, workspace_id: int, channel: str, answers: Sequence[tuple[str, int, str]], now: int) -> None:
+        _INSERT_ANSWERS.run(
+            self._connection, [(workspace_id, channel, call_id, turn, plan, now) for call_id, turn, plan in answers]
+        )
 
-    def last_store(self, workspace_id: int, contact_id: str) -> tuple[str, int] | None:
-        rows = _RECORDS.run(self._connection, workspace_id=workspace_id, contact_id=contact_id)
-        stores = ((_decode(attributes).get("store"), as_of) for attributes, as_of in rows)
-        return next(((store, as_of) for store, as_of in stores if isinstance(store, str) and store), None)
+    def last_stores(self, workspace_id: int, contact_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+        found: dict[str, tuple[str, int]] = {}
+        rows = _RECORDS.run(self._connection, workspace_id=workspace_id, contact_ids=list(contact_ids))
+        for contact_id, attributes, as_of in rows:
+            if contact_id not in found:
+                store = _decode(attributes).get("store")
+                if isinstance(store, str) and store:
+                    found[contact_id] = (store, as_of)
+        return found
 
     def delete_old(self, before: int, limit: int) -> int:
         old = _OLD.run(self._connection, before=before, limit=limit)
