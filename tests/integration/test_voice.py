@@ -1,5 +1,6 @@
 """Telephone calls through three providers: the answer is the workflow's, in the request itself, and never twice."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 
 from nhip.domain.errors import StorageUnavailable
+from nhip.testing.standins.twilio import TwilioCall
 from tests.support.api import Api, expect
-from tests.support.telephones import PROVIDERS, Line, Telephone, reach, telephone
+from tests.support.telephones import HOTLINE, PROVIDERS, Line, Telephone, reach, telephone
 
 CALLER = "+84987654321"
 STORE, FALLBACK = "+842473000001", "+842873000009"
@@ -194,6 +196,20 @@ async def test_a_retry_gets_the_same_answer_and_starts_nothing(api: Api, phone: 
     assert first == again
     assert await kinds(api) == ["inbound", "keypress"]
     assert len((await api.get("/v1/runs"))["items"]) == 1
+
+
+async def test_requests_that_come_at_once_are_one_call(api: Api, twilio: Telephone, install: Install) -> None:
+    await install()
+    provider: Any = twilio.provider
+    call = TwilioCall(provider, f"{twilio.control}/answer", None, CALLER, HOTLINE, "inbound")
+    asked = (f"{twilio.control}/answer", {"CallStatus": "ringing"})
+    replies = await asyncio.gather(*(call._post(*asked) for _ in range(5)))
+    assert {(reply.status, reply.body) for reply in replies} == {(200, replies[0].body)}
+    assert b"Gather" in replies[0].body
+    assert await kinds(api) == ["inbound"]
+    lines = await asyncio.gather(*(twilio.dial_in(f"+8498765430{n}") for n in range(8)))
+    await asyncio.gather(*(line.press("1") for line in lines))
+    assert [line.rung for line in lines] == ["care"] * 8
 
 
 async def test_a_forged_request_is_refused_and_nothing_stored(api: Api, phone: Telephone, install: Install) -> None:

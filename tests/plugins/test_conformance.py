@@ -39,12 +39,19 @@ from nhip.testing.conformance import (
     check_trigger,
 )
 from nhip.testing.contexts import message
+from nhip.testing.standins.asterisk import AsteriskStandIn
 from nhip.testing.standins.esms import EsmsStandIn
 from nhip.testing.standins.smtp import SmtpStandIn
+from nhip.testing.standins.stringee import StringeeStandIn
+from nhip.testing.standins.telephone import Reply
+from nhip.testing.standins.twilio import TwilioStandIn
 from nhip.testing.standins.webhook import WebhookStandIn
 from nhip.testing.standins.zalo import ZaloStandIn
 from nhip_channels.email import EmailChannel
 from nhip_channels.sms_esms import SmsEsms
+from nhip_channels.voice_asterisk import VoiceAsterisk
+from nhip_channels.voice_stringee import VoiceStringee
+from nhip_channels.voice_twilio import VoiceTwilio
 from nhip_channels.webhook import Webhook
 from nhip_channels.zalo_zns import ZaloZns
 
@@ -83,6 +90,11 @@ def test_a_shipped_plugin_conforms(hook: str, cls: type[Plugin]) -> None:
     CHECKS[hook](cls)
 
 
+async def nobody(*_: object) -> Reply:
+    """Nobody takes what becomes of the calls."""
+    return Reply(0)
+
+
 DELIVERIES: list[tuple[type[Channel], Callable[[], AbstractAsyncContextManager[Any]], Callable[[str], Message]]] = [
     (
         ZaloZns,
@@ -91,6 +103,9 @@ DELIVERIES: list[tuple[type[Channel], Callable[[], AbstractAsyncContextManager[A
     ),
     (SmsEsms, EsmsStandIn, lambda key: message("+84987654321", key, text="Đơn hàng đã giao")),
     (Webhook, WebhookStandIn, lambda key: message("+84987654321", key, text="Đơn hàng đã giao")),
+    (VoiceTwilio, lambda: TwilioStandIn(reach=nobody), lambda key: message("+84987654321", key, text="Đã giao")),
+    (VoiceStringee, lambda: StringeeStandIn(reach=nobody), lambda key: message("+84987654321", key, text="Đã giao")),
+    (VoiceAsterisk, AsteriskStandIn, lambda key: message("+84987654321", key, text="Đã giao")),
     (EmailChannel, SmtpStandIn, lambda key: message("anh@example.com", key, subject="Đơn hàng", text="đã giao")),
 ]
 

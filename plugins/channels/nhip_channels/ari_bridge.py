@@ -11,6 +11,7 @@ everything else is decided by Nhịp. It keeps nothing: when it is started anew,
 
 import argparse
 import asyncio
+import base64
 import logging
 import os
 import sys
@@ -209,10 +210,10 @@ class Bridge:
 async def run(voice_url: str, secret: str, ari_url: str, username: str, password: str, app: str) -> None:
     """Bridge until somebody stops it; a WebSocket that breaks is opened anew."""
     base = ari_url.rstrip("/")
-    login = aiohttp.BasicAuth(username, password)
+    login = {"authorization": f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"}
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15)) as nhip,
-        aiohttp.ClientSession(auth=login, timeout=aiohttp.ClientTimeout(total=15)) as asterisk,
+        aiohttp.ClientSession(headers=login, timeout=aiohttp.ClientTimeout(total=15)) as asterisk,
     ):
 
         async def post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
