@@ -20,6 +20,7 @@ from nhip_channels.twilio_signature import signature
 RATE = 50
 """Calls a second; each is two questions."""
 GOAL_MS = 300.0
+DIALECTS: tuple[str, ...] = ("sqlite", "postgres")
 TOKEN = "bench-token"
 NUMBER = "+842873000000"
 PUBLIC = "https://care.example"
@@ -140,7 +141,7 @@ async def measure(name: str, database_url: str, *, seconds: int, rounds: int) ->
 async def main() -> None:
     """Run on the databases named, or on both."""
     quick = "--quick" in sys.argv
-    names = [name for name in ("sqlite", "postgres") if name in sys.argv] or ["sqlite", "postgres"]
+    names = [name for name in DIALECTS if name in sys.argv] or list(DIALECTS)
     with tempfile.TemporaryDirectory(prefix="nhip-bench-") as folder, databases(Path(folder), names) as makers:
         for name in names:
             await measure(name, makers[name](), seconds=5 if quick else 20, rounds=1 if quick else 3)

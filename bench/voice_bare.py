@@ -1,6 +1,7 @@
 """The baseline of ``bench/voice.py``: a bare Litestar endpoint that reads the same form and answers as many bytes."""
 
 import os
+from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, Response, get, post
@@ -15,7 +16,7 @@ async def alive() -> str:
 
 
 @post("/voice/{name:str}/{token:str}/answer", status_code=200)
-async def answer(request: "Request[object, object, object]") -> Response[bytes]:
+async def answer(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Read and answer, nothing else."""
     await request.form()
     return Response(ANSWER, media_type="text/xml")

@@ -526,8 +526,12 @@ class ChannelContext(Protocol):
         ...
 
 
-UNROUTED: Final = "Cảm ơn quý khách đã gọi. Hiện chưa có ai tiếp nhận cuộc gọi này, xin quý khách gọi lại sau."
-TROUBLE: Final = "Xin lỗi quý khách, tổng đài đang gặp sự cố. Xin quý khách vui lòng gọi lại sau ít phút."
+Occasion = Literal["unrouted", "trouble", "test"]
+_SPARE_WORDS: Final[Mapping[Occasion, str]] = {
+    "unrouted": "Cảm ơn quý khách đã gọi. Hiện chưa có ai tiếp nhận cuộc gọi này, xin quý khách gọi lại sau.",
+    "trouble": "Xin lỗi quý khách, tổng đài đang gặp sự cố. Xin quý khách vui lòng gọi lại sau ít phút.",
+    "test": "Đây là cuộc gọi thử.",
+}
 
 
 class Channel(Plugin):
@@ -584,9 +588,11 @@ class Channel(Plugin):
         """
         raise MalformedInput(f"the channel {self.kind!r} takes no calls")
 
-    def spare_plan(self, occasion: Literal["unrouted", "trouble"]) -> CallPlan:
-        """What a caller hears where no workflow says anything: none concerns the call, or something went wrong."""
-        return spoken_plan(UNROUTED if occasion == "unrouted" else TROUBLE)
+    def spare_plan(self, occasion: Occasion) -> CallPlan:
+        """What is heard where no workflow says anything: none concerns the call, something went wrong, or whoever looks
+        after the account tries out whether it can call.
+        """
+        return spoken_plan(_SPARE_WORDS[occasion])
 
     async def look_up(self, messages: Sequence[Message]) -> Sequence[Outcome | None]:
         """Ask the provider what became of messages with an ambiguous outcome; ``None`` where it cannot tell yet."""

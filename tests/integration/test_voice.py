@@ -397,12 +397,38 @@ async def test_a_call_that_is_picked_up_says_the_message_and_is_delivered(api: A
     assert (ended["data"]["direction"], ended["data"]["outcome"]) == ("outbound", "answered")
 
 
+async def test_an_account_can_be_tried_out(api: Api, calling: Telephone) -> None:
+    account = await api.get("/v1/channels/hotline")
+    assert account["hook"]["answer_url"].endswith(f"/voice/hotline/{account['hook']['token']}/answer")
+    tried = await api.post("/v1/channels/hotline/test", {"to": "0987654321", "template": "tell"})
+    assert tried["outcome"] == "accepted"
+    await calling.settled()
+    placed: Any = calling.provider
+    if calling.provider.provider != "voice_asterisk":
+        assert placed.placed[0].spoken == "Đây là cuộc gọi thử."
+    assert await events(api) == []
+
+
 @pytest.mark.parametrize(("number", "reason"), [("+84900000480", "no_answer"), ("+84900000486", "busy")])
 async def test_a_call_that_is_not_picked_up_has_failed(api: Api, calling: Telephone, number: str, reason: str) -> None:
     delivery = await call_out(api, calling, number)
     assert (delivery["state"], delivery["reason"]) == ("failed", reason)
     [ended] = await events(api)
     assert ended["data"]["outcome"] == reason
+
+
+async def test_a_contact_that_is_erased_leaves_no_call(api: Api, twilio: Telephone, install: Install) -> None:
+    await install()
+    await twilio.dial_in()
+    other = await twilio.dial_in("+84911111111")
+    [contact] = (await api.get("/v1/contacts?phone=0987654321"))["items"]
+    expect(await api.request("POST", f"/v1/contacts/{contact['external_id']}/erase"), 204)
+
+    def left(unit: Any) -> list[str]:
+        text = "/* by the test itself */ SELECT call_id FROM calls UNION SELECT call_id FROM call_answers"
+        return [row[0] for row in unit.connection.exec_driver_sql(text)]
+
+    assert await api.engine.database.read(left) == [other.call_id]
 
 
 async def test_calls_are_deleted_when_they_are_old(api: Api, twilio: Telephone, install: Install) -> None:

@@ -127,4 +127,6 @@ class ChannelsController(Controller):
 
 
 def _show(stored: StoredChannel, accounts: ChannelAccounts, engine: Engine) -> ChannelAccount:
-    return ChannelAccount.of(stored, accounts.secrets_set(stored), engine.settings.public_url)
+    plugin = engine.catalog.channels.get(stored.type)
+    takes_calls = plugin is not None and plugin.capabilities.voice
+    return ChannelAccount.of(stored, accounts.secrets_set(stored), engine.settings.public_url, takes_calls=takes_calls)

@@ -17,6 +17,10 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str
     url: str
+    answer_url: str | None = None
+    """Of a channel that takes calls: where its provider asks what a call does next."""
+    event_url: str | None = None
+    """And where it reports on calls."""
 
 
 class ChannelAccount(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +37,10 @@ class ChannelAccount(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
 
     @classmethod
-    def of(cls, stored: StoredChannel, secrets_set: list[str], public_url: str) -> Self:
+    def of(cls, stored: StoredChannel, secrets_set: list[str], public_url: str, *, takes_calls: bool) -> Self:
         """Show what is stored."""
+        voice_url = str(stored.config.get("public_url") or public_url).rstrip("/")
+        voice_url = f"{voice_url}/voice/{stored.name}/{stored.hook_token}"
         return cls(
             name=stored.name,
             type=stored.type,
@@ -47,6 +53,8 @@ class ChannelAccount(msgspec.Struct, frozen=True, kw_only=True):
             hook=Hook(
                 token=stored.hook_token,
                 url=f"{public_url.rstrip('/')}/hooks/channels/{stored.name}/{stored.hook_token}",
+                answer_url=f"{voice_url}/answer" if takes_calls else None,
+                event_url=f"{voice_url}/event" if takes_calls else None,
             ),
             created_at=moment(stored.created_at),
             updated_at=moment(stored.updated_at),

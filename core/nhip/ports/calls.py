@@ -39,6 +39,10 @@ class CallStore(Protocol):
         """Per contact, the store of the youngest record that names one, and when that was."""
         ...
 
+    def forget(self, workspace_id: int, contact: str, phone: str | None) -> None:
+        """Delete the calls of a contact, named by its external id, and of its number."""
+        ...
+
     def delete_old(self, before: int, limit: int) -> int:
         """Delete up to ``limit`` calls that began before a moment, over all workspaces, with what was answered."""
         ...

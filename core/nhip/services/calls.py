@@ -7,7 +7,7 @@ twice. Whatever goes wrong, the caller hears something.
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
@@ -27,6 +27,7 @@ from nhip.domain.errors import MalformedInput, NhipError, NotFound
 from nhip.domain.events import Cause, IncomingEvent
 from nhip.domain.messages import Content, Inbound, InboundRequest, Receipt, ReceiptStatus
 from nhip.domain.times import format_micros
+from nhip.plugin_api import Occasion
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.execute import Execution
@@ -49,7 +50,7 @@ _EVENTS: Final = {
     CallState.TRANSFERRED: "call.transferred",
     CallState.RECORDING: "call.recorded",
 }
-Spare = Mapping[Literal["unrouted", "trouble"], CallPlan]
+Spare = Mapping[Occasion, CallPlan]
 """What a caller hears where no workflow says anything."""
 
 
@@ -106,7 +107,7 @@ class Calls:
                 raise NotFound("call control", account.name)
             try:
                 call = _plain(await channel.read_call(request))
-                spare: Spare = {"unrouted": channel.spare_plan("unrouted"), "trouble": channel.spare_plan("trouble")}
+                spare: Spare = {occasion: channel.spare_plan(occasion) for occasion in get_args(Occasion)}
                 plan = await self._planned(Asked(account, call, spare))
                 return channel.answer_call(call, plan)
             except NhipError:
@@ -357,7 +358,9 @@ class _Group:
     def words(self, turn: _Turn, reference: str | None) -> CallPlan:
         """What the message says."""
         found = self.unit.deliveries.by_keys(*self.key, [reference]) if reference else []
-        text = _content(found[0].content).text if found else None
+        if not found:  # nobody keeps what is sent to try an account out
+            return turn.spare["test"]
+        text = _content(found[0].content).text
         return spoken_plan(text) if text else turn.spare["trouble"]
 
     def tell_end(self, turn: _Turn, reference: str | None) -> None:

@@ -146,6 +146,7 @@ def erase(unit: Unit, workspace_id: int, actor: str, external_id: str, now: int)
     """
     contact = _hold(unit, workspace_id, external_id)
     unit.directory.erase_traces(workspace_id, contact.id)
+    unit.calls.forget(workspace_id, contact.external_id, contact.attributes.get("phone"))
     unit.directory.delete_contact(workspace_id, contact.id, ERASED, now)
     unit.audit.write(workspace_id, actor, "contact.erase", contact.id, now)
 

@@ -35,7 +35,6 @@ Ask = Callable[[AriCall], Awaitable[int]]
 
 _RETRIES: Final = (0.2, 0.5, 1.0)
 _RECONNECT_SECONDS: Final = 2.0
-_TOLD: Final = frozenset({"StasisStart", "ChannelDestroyed"})
 
 
 class _Call:
@@ -84,17 +83,10 @@ class Bridge:
             call = self._calls.pop(call_id, None)
             if call is not None and call.task is not None:
                 call.task.cancel()
-            _ = self._later(self._tell(self._event_url, event))
-        elif kind in _TOLD:
+            self._keep(asyncio.get_running_loop().create_task(self._report(event)))
+        elif kind == "StasisStart":
             call = self._calls.setdefault(call_id, _Call())
             self._go_on(call, event)
-
-    async def settled(self) -> None:
-        """Wait until nothing is under way but gathering: for tests."""
-        while waiting := [task for task in self._tasks if not task.done()]:
-            await asyncio.wait(waiting, timeout=0.05)
-            if all(call.gather is not None or call.task is None or call.task.done() for call in self._calls.values()):
-                return
 
     # --- what happens in a call ---------------------------------------------------------------------------------------
 
@@ -125,7 +117,8 @@ class Bridge:
         if call.task is not None:
             call.task.cancel()
         call.gather = None
-        call.task = self._later(self._lead(call, event))
+        call.task = asyncio.get_running_loop().create_task(self._lead(call, event))
+        self._keep(call.task)
 
     async def _lead(self, call: _Call, event: Mapping[str, Any]) -> None:
         """Ask what comes next, do it, and ask again when keys were pressed."""
@@ -146,6 +139,10 @@ class Bridge:
                 return
             digits = await self._gathered(call, answer.gather)
             event = {"type": "NhipKeys", "channel": about, "digits": digits, "turn": answer.gather.turn}
+
+    async def _report(self, event: Mapping[str, Any]) -> None:
+        """Tell what awaits no answer."""
+        await self._tell(self._event_url, event)
 
     async def _perform(self, call: _Call, wanted: AriCall) -> bool:
         if "/play/" in wanted.path:
@@ -200,11 +197,9 @@ class Bridge:
             await asyncio.sleep(pause)
         return None
 
-    def _later(self, work: Any) -> "asyncio.Task[None]":
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+    def _keep(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
 
 async def run(voice_url: str, secret: str, ari_url: str, username: str, password: str, app: str) -> None:

@@ -37,11 +37,11 @@ class VoiceConfig(Config):
     ] = None
 
 
-def spare_plan(config: VoiceConfig, occasion: Literal["unrouted", "trouble"]) -> CallPlan | None:
+def spare_plan(config: VoiceConfig, occasion: Literal["unrouted", "trouble", "test"]) -> CallPlan | None:
     """What the account is configured to do where no workflow says anything."""
     if occasion == "trouble" and config.fallback_number:
         return CallPlan(steps=(Connect(to=config.fallback_number, ring_seconds=30),))
-    words = config.unrouted if occasion == "unrouted" else config.trouble
+    words = {"unrouted": config.unrouted, "trouble": config.trouble}.get(occasion)
     return spoken_plan(words, config.language) if words else None
 
 

@@ -166,7 +166,7 @@ class VoiceAsterisk(Channel):
         answer = ari.render(plan, call, way) if call.asks and call.state != "ended" else ari.AriAnswer()
         return CallAnswer(content_type="application/json", body=msgspec.json.encode(answer))
 
-    def spare_plan(self, occasion: Literal["unrouted", "trouble"]) -> CallPlan:
+    def spare_plan(self, occasion: Literal["unrouted", "trouble", "test"]) -> CallPlan:
         """As the account is configured."""
         return spare_plan(self.config, occasion) or super().spare_plan(occasion)
 

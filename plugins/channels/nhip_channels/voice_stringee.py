@@ -142,7 +142,7 @@ class VoiceStringee(Channel):
         body = scco.render(plan, self.config.from_, url, events, self.config.queues)
         return CallAnswer(content_type=scco.CONTENT_TYPE, body=body)
 
-    def spare_plan(self, occasion: Literal["unrouted", "trouble"]) -> CallPlan:
+    def spare_plan(self, occasion: Literal["unrouted", "trouble", "test"]) -> CallPlan:
         """As the account is configured."""
         return spare_plan(self.config, occasion) or super().spare_plan(occasion)
 

@@ -140,7 +140,7 @@ class VoiceTwilio(Channel):
         body = twiml.render(plan, next_url(call), self.config.queues)
         return CallAnswer(content_type=twiml.CONTENT_TYPE, body=body)
 
-    def spare_plan(self, occasion: Literal["unrouted", "trouble"]) -> CallPlan:
+    def spare_plan(self, occasion: Literal["unrouted", "trouble", "test"]) -> CallPlan:
         """As the account is configured."""
         return spare_plan(self.config, occasion) or super().spare_plan(occasion)
 

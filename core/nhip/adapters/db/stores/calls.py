@@ -31,6 +31,10 @@ _RECORDS = Statement(
     "SELECT contact_id, attributes, as_of FROM records WHERE {contact_id in contact_ids}"
     " AND +workspace_id = :workspace_id ORDER BY as_of DESC, id DESC"
 )
+_OF_CONTACT = Statement(
+    "SELECT workspace_id, channel, call_id FROM calls WHERE workspace_id = :workspace_id"
+    " AND (contact = :contact OR caller = :phone OR (direction = 'outbound' AND called = :phone))"
+)
 _OLD = Statement(
     "SELECT workspace_id, channel, call_id FROM calls WHERE started_at < :before ORDER BY started_at LIMIT :limit"
 )
@@ -106,10 +110,17 @@ class SqlCalls:
                     found[contact_id] = (store, as_of)
         return found
 
+    def forget(self, workspace_id: int, contact: str, phone: str | None) -> None:
+        self._delete(
+            _OF_CONTACT.run(self._connection, workspace_id=workspace_id, contact=contact, phone=phone or contact)
+        )
+
     def delete_old(self, before: int, limit: int) -> int:
-        old = _OLD.run(self._connection, before=before, limit=limit)
-        for workspace_id, channel, call_id in old:
+        return self._delete(_OLD.run(self._connection, before=before, limit=limit))
+
+    def _delete(self, keys: Sequence[Any]) -> int:
+        for workspace_id, channel, call_id in keys:
             key = {"workspace_id": workspace_id, "channel": channel, "call_id": call_id}
             _DELETE_ANSWERS.execute(self._connection, **key)
             _DELETE.execute(self._connection, **key)
-        return len(old)
+        return len(keys)
