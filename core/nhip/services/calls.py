@@ -50,6 +50,8 @@ _EVENTS: Final = {
     CallState.TRANSFERRED: "call.transferred",
     CallState.RECORDING: "call.recorded",
 }
+EVENT_TYPES: Final = frozenset({"call.inbound", "call.keypress", "call.ended", *_EVENTS.values()})
+"""Everything that a call lets happen."""
 Spare = Mapping[Occasion, CallPlan]
 """What a caller hears where no workflow says anything."""
 

@@ -3,7 +3,7 @@
 Example::
 
     {"name": "pbx", "type": "voice_asterisk",
-     "config": {"base_url": "http://pbx.example.com:8088/ari", "username": "nhip", "app": "nhip",
+     "config": {"base_url": "https://pbx.example.com/ari", "username": "nhip", "app": "nhip",
                 "endpoint": "PJSIP/{number}@trunk", "from": "+842873000000"},
      "secrets": {"password": "…", "bridge_secret": "whsec_…"}}
 
@@ -64,7 +64,7 @@ _REFUSALS: Mapping[int, RejectionReason] = {
 class AsteriskConfig(VoiceConfig, kw_only=True):
     """One application of one Asterisk."""
 
-    base_url: Annotated[str, Meta(description="Where ARI is, as in http://pbx.example.com:8088/ari.", min_length=1)]
+    base_url: Annotated[str, Meta(description="Where ARI is, as in https://pbx.example.com/ari.", min_length=1)]
     username: Annotated[str, Meta(description="The user of ari.conf.", max_length=100)] = "nhip"
     app: Annotated[str, Meta(description="The Stasis application that the bridge listens to.", max_length=100)] = "nhip"
     endpoint: Annotated[
