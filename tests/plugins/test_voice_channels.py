@@ -1,8 +1,10 @@
 """The voice channels: plans in each provider's words, signatures, and what providers say to calls that are placed."""
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -317,13 +319,20 @@ class _InProcess(TwilioHttp):  # type: ignore[misc]
     def __init__(self, standin: TwilioStandIn) -> None:
         self._standin = standin
 
-    def request(self, method: str, url: str, **said: Any) -> Any:
-        import base64
-        from urllib.parse import urlencode
-
-        login = base64.b64encode(":".join(said["auth"]).encode()).decode()
-        path = url.removeprefix("https://api.twilio.com")
-        body = urlencode(said.get("data") or {}, doseq=True).encode()
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: Any = None,
+        data: Any = None,
+        headers: Any = None,
+        auth: Any = None,
+        timeout: Any = None,
+        allow_redirects: bool = False,
+    ) -> Any:
+        login = base64.b64encode(":".join(auth).encode()).decode()
+        path = uri.removeprefix("https://api.twilio.com")
+        body = urlencode(data or {}, doseq=True).encode()
         answer = self._standin.answer(Request(method, path, "", {"authorization": f"Basic {login}"}, body))
         return TwilioResponse(answer.status, answer.body.decode())
 

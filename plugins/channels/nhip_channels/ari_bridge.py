@@ -155,7 +155,7 @@ class Bridge:
         if "/play/" in wanted.path and status >= 400:
             self._playback_finished(wanted.path.rpartition("/play/")[2])
             return True  # what cannot be played is skipped, and the call goes on
-        return status < 400
+        return status < 400 or not wanted.path.startswith("/channels/")
 
     async def _gathered(self, call: _Call, gather: AriGather) -> str:
         """The keys that are pressed: while it plays, and for some seconds after it and after each key."""
