@@ -3,7 +3,7 @@
 An event that starts a run is neither what that run waits for nor its end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nhip.catalog import Catalog
@@ -43,14 +43,16 @@ class Listening:
         self._progress = progress
 
     def tell(self, unit: Unit, workspace_id: int, happenings: Sequence[Happening], now: int) -> bool:
-        """Tell the runs of the contacts concerned what happened, one event after the other; whether any heard it."""
+        """Tell the runs of the contacts concerned what happened, one event after the other; whether any heard it.
+
+        What happens to different contacts is told them at once: a run listens for what happens to its own.
+        """
         heard = self._matcher.heard(workspace_id)
         found = False
-        for happening in happenings if heard else ():
-            if happening.type in heard and happening.contact is not None:
-                ended = self._end(unit, workspace_id, happening, now)
-                woken = self._wake(unit, workspace_id, happening, now)
-                found = found or ended or woken
+        for group in _apart(one for one in happenings if one.type in heard) if heard else ():
+            ended = self._end(unit, workspace_id, group, now)
+            woken = self._wake(unit, workspace_id, group, now)
+            found = found or ended or woken
         return found
 
     def end_replaced(self, unit: Unit, workspace_id: int, replaced: Mapping[str, Iterable[str]], now: int) -> None:
@@ -64,53 +66,52 @@ class Listening:
             ]
             self._progress.end(unit, workspace_id, runs, RunState.EXITED, "restarted", now, begin_next=False)
 
-    def _end(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> bool:
-        assert happening.contact is not None
+    def _end(self, unit: Unit, workspace_id: int, happened: Mapping[str, Happening], now: int) -> bool:
         open_runs = [
             run
-            for run in unit.runs.open_runs(workspace_id, [happening.contact.id])
-            if run.root_event_id != happening.root.id
+            for run in unit.runs.open_runs(workspace_id, list(happened))
+            if run.root_event_id != happened[run.contact_id].root.id
         ]
         compiled = self._versions.get(unit, workspace_id, [run.version_id for run in open_runs])
         concerned = [
             run
             for run in open_runs
-            if run.version_id in compiled and happening.type in compiled[run.version_id].program.leaves_at
+            if run.version_id in compiled
+            and happened[run.contact_id].type in compiled[run.version_id].program.leaves_at
         ]
         if not concerned:
             return False
-        facts = self._facts(unit, workspace_id, concerned, happening, now)
+        facts = self._facts(unit, workspace_id, concerned, happened, now)
         for run in concerned:
-            program = compiled[run.version_id].program
-            reason = leaving_at(program, happening.type, facts[run.id], from_micros(now), self._customs)
+            program, kind = compiled[run.version_id].program, happened[run.contact_id].type
+            reason = leaving_at(program, kind, facts[run.id], from_micros(now), self._customs)
             if reason is not None:
                 self._progress.end(unit, workspace_id, [run], RunState.EXITED, reason, now)
         return True
 
-    def _wake(self, unit: Unit, workspace_id: int, happening: Happening, now: int) -> bool:
-        assert happening.contact is not None
-        mark = f"|{happening.type}|"
+    def _wake(self, unit: Unit, workspace_id: int, happened: Mapping[str, Happening], now: int) -> bool:
         steps = [
             step
-            for step in unit.runs.awaiting(workspace_id, [happening.contact.id])
-            if mark in (step.awaits or "") and not has_heard(step)
+            for step in unit.runs.awaiting(workspace_id, list(happened))
+            if f"|{happened[step.contact_id].type}|" in (step.awaits or "") and not has_heard(step)
         ]
         if not steps:
             return False
         compiled = self._versions.get(unit, workspace_id, [step.version_id for step in steps])
-        runs = {run.id: run for run in unit.runs.open_runs(workspace_id, [happening.contact.id])}
+        runs = {run.id: run for run in unit.runs.open_runs(workspace_id, list(happened))}
         steps = [
             step
             for step in steps
             if step.version_id in compiled
             and step.run_id in runs
-            and runs[step.run_id].root_event_id != happening.root.id
+            and runs[step.run_id].root_event_id != happened[step.contact_id].root.id
         ]
         conditions = {step.id: _condition(step, compiled[step.version_id]) for step in steps}
         choosy = [step for step in steps if conditions[step.id] is not None]
-        facts = self._facts(unit, workspace_id, [runs[step.run_id] for step in choosy], happening, now)
+        facts = self._facts(unit, workspace_id, [runs[step.run_id] for step in choosy], happened, now)
         changes = []
         for step in steps:
+            happening = happened[step.contact_id]
             where = conditions[step.id]
             if where is not None and not judge(where, facts[step.run_id], from_micros(now), "", self._customs).holds:
                 continue
@@ -125,14 +126,31 @@ class Listening:
         return bool(changes)
 
     def _facts(
-        self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happening: Happening, now: int
+        self, unit: Unit, workspace_id: int, runs: Sequence[OpenRun], happened: Mapping[str, Happening], now: int
     ) -> dict[str, dict[str, Any]]:
-        """Per run, its facts with the event's laid over them."""
+        """Per run, its facts with those of what happened to its contact laid over them."""
         if not runs:
             return {}
         ids = list({run.id for run in runs})
         loaded = load_run_facts(unit, self._catalog, self._versions, workspace_id, ids, now)
-        return {run.id: {**(loaded[run.id].facts if run.id in loaded else {}), **happening.facts} for run in runs}
+        return {
+            run.id: {**(loaded[run.id].facts if run.id in loaded else {}), **happened[run.contact_id].facts}
+            for run in runs
+        }
+
+
+def _apart(happenings: Iterable[Happening]) -> Iterator[dict[str, Happening]]:
+    """What happened, in groups in which each contact has one event: in the order of each contact's."""
+    group: dict[str, Happening] = {}
+    for happening in happenings:
+        if happening.contact is None:
+            continue
+        if happening.contact.id in group:
+            yield group
+            group = {}
+        group[happening.contact.id] = happening
+    if group:
+        yield group
 
 
 def _condition(step: ClaimedStep, version: Compiled) -> Node | None:
