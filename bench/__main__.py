@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHES = ("match", "ingest", "deliver", "dormancy", "voice")
+BENCHES = ("match", "ingest", "deliver", "dormancy", "timers", "voice")
 
 for name in BENCHES:
     print(f"== {name}", flush=True)
