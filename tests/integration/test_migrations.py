@@ -76,4 +76,4 @@ async def test_a_fresh_file_is_upgraded_at_once(empty_sqlite_url: str) -> None:
     await upgrade(empty_sqlite_url)
     started = time.process_time()
     await upgrade(empty_sqlite_url + ".second")
-    assert time.process_time() - started < 0.3
+    assert time.process_time() - started < 1.0

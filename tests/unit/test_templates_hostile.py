@@ -104,7 +104,7 @@ def test_a_hostile_template_is_refused_when_it_is_saved(renderer: TemplateRender
     spent = time.perf_counter() - started
 
     assert problems
-    assert spent < 0.5
+    assert spent < 1.0
     with pytest.raises(TemplateError):
         renderer.render(Content(text=source), FACTS)
 
@@ -116,7 +116,7 @@ def test_a_template_that_does_too_much_is_cut(renderer: TemplateRenderer, source
     with pytest.raises(TemplateError):
         renderer.render(Content(html=source), FACTS)
 
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 1.0
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000, "KiB"
 
 
