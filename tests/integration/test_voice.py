@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nhip.domain.errors import StorageUnavailable
+from nhip.testing.standins.faults import Fault
 from nhip.testing.standins.twilio import TwilioCall
 from tests.support.api import Api, expect
 from tests.support.telephones import HOTLINE, PROVIDERS, Line, Telephone, reach, telephone
@@ -355,9 +356,8 @@ async def test_trouble_may_ring_a_number_instead(api: Api, monkeypatch: pytest.M
 # --- calls that we place ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-async def calling(api: Api, phone: Telephone) -> Telephone:
-    """A workflow that calls whoever's order is delivered."""
+async def announce(api: Api, phone: Telephone) -> None:
+    """Publish a workflow that calls whoever's order is delivered."""
     template = {"channel_type": phone.provider.provider, "message_class": "transactional", "text": "Đơn hàng đã giao."}
     await api.put("/v1/templates/tell", template, 201)
     config = {"channel": "hotline", "template": "tell"}
@@ -368,6 +368,12 @@ async def calling(api: Api, phone: Telephone) -> Telephone:
     }
     await api.post("/v1/workflows", workflow, 201)
     await api.post("/v1/workflows/tell/publish")
+
+
+@pytest.fixture
+async def calling(api: Api, phone: Telephone) -> Telephone:
+    """The same, for the account that takes calls."""
+    await announce(api, phone)
     return phone
 
 
@@ -415,6 +421,21 @@ async def test_a_call_that_is_not_picked_up_has_failed(api: Api, calling: Teleph
     assert (delivery["state"], delivery["reason"]) == ("failed", reason)
     [ended] = await events(api)
     assert ended["data"]["outcome"] == reason
+
+
+async def test_a_call_that_is_over_before_the_provider_says_which_it_is_is_told_once(api: Api) -> None:
+    """Only the end names the call, and whose call that is comes with the answer afterwards."""
+    async with telephone("stringee", api) as stringee:
+        await stringee.open()
+        await announce(api, stringee)
+        stringee.provider.faults.slow_seconds = 0.2
+        stringee.provider.faults.script([Fault.SLOW])
+        delivery = await call_out(api, stringee, "+84900000486")
+        assert (delivery["state"], delivery["reason"]) == ("failed", "busy")
+        [ended] = await events(api)
+        assert (ended["type"], ended["subject"]) == ("call.ended", "KH-1")
+        assert (ended["data"]["delivery"], ended["data"]["outcome"]) == (delivery["id"], "busy")
+        assert ended["data"]["direction"] == "outbound"
 
 
 async def test_a_contact_that_is_erased_leaves_no_call(api: Api, twilio: Telephone, install: Install) -> None:

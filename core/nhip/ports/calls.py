@@ -19,6 +19,10 @@ class CallStore(Protocol):
         """A call, held until the unit ends; ``None`` where there is none."""
         ...
 
+    def ended(self, workspace_id: int, channel: str, call_ids: Sequence[str]) -> list[Call]:
+        """Those of these calls that we placed and that are over; not held."""
+        ...
+
     def update(self, calls: Sequence[Call]) -> None:
         """Store what is known of held calls now."""
         ...

@@ -24,11 +24,12 @@ from nhip.domain.calls import (
 )
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.errors import MalformedInput, NhipError, NotFound
-from nhip.domain.events import Cause, IncomingEvent
+from nhip.domain.events import IncomingEvent
 from nhip.domain.messages import Content, Inbound, InboundRequest, Receipt, ReceiptStatus
 from nhip.domain.times import format_micros
 from nhip.plugin_api import Occasion
 from nhip.ports import Clock, Doorbell, Storage, Unit
+from nhip.services.call_events import call_event, tell_ends
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.execute import Execution
 from nhip.services.group_commit import GroupCommit
@@ -251,11 +252,14 @@ class _Group:
         elif call.asks:
             turn.event = self.event(turn, "call.inbound", call.call_id)
 
-    def event(self, turn: _Turn, event_type: str, source_id: str, **more: Any) -> IncomingEvent:
-        """An event of a call."""
-        return IncomingEvent(
-            source=f"voice:{self.account.name}", source_id=source_id, type=event_type, subject=turn.stored.contact,
-            time=None, data={**self.data(turn), **more},
+    def event(self, turn: _Turn, event_type: str, source_id: str) -> IncomingEvent:
+        """The event that a request is."""
+        call = turn.call
+        keys: dict[str, Any] = {"digits": call.digits, "turn": call.turn} if call.state is CallState.KEYPRESS else {}
+        known = msgspec.structs.replace(turn.stored, direction=_direction(call, turn.stored.direction))
+        return call_event(
+            known, event_type, source_id, **keys, outcome=call.outcome, duration=call.duration,
+            recording=call.recording, detail=call.detail,
         )  # fmt: skip
 
     def let_happen(self, turns: Sequence[_Turn]) -> None:
@@ -315,21 +319,6 @@ class _Group:
             elif store := turn.contact.attributes.get("store"):
                 turn.event.data["last_store"] = store
 
-    def data(self, turn: _Turn) -> dict[str, Any]:
-        """What an event of this call says."""
-        call, stored = turn.call, turn.stored
-        said: dict[str, Any] = {
-            "channel": self.account.name, "call_id": call.call_id,
-            "direction": _direction(call, stored.direction),
-            "from": stored.caller, "to": stored.called, "hidden": stored.caller is None,
-        }  # fmt: skip
-        if call.state is CallState.KEYPRESS:
-            said |= {"digits": call.digits, "turn": call.turn}
-        if call.outcome is not None:
-            said["outcome"] = call.outcome
-        optional = {"duration": call.duration, "recording": call.recording, "detail": call.detail}
-        return said | {name: value for name, value in optional.items() if value is not None}
-
     # --- calls that we place ------------------------------------------------------------------------------------------
 
     def follow_outbound(self, turn: _Turn) -> CallPlan:
@@ -366,20 +355,17 @@ class _Group:
         return spoken_plan(text) if text else turn.spare["trouble"]
 
     def tell_end(self, turn: _Turn, reference: str | None) -> None:
-        """Let ``call.ended`` happen to whom we called, with the run that called as its cause."""
+        """Let ``call.ended`` happen to whom we called.
+
+        Where it is not known yet whose call it is, because it was over before the provider answered which one it is,
+        the end is told with the delivery's parked receipt.
+        """
         deliveries = self.unit.deliveries
         found = deliveries.by_keys(*self.key, [reference]) if reference else []
         found = found or deliveries.by_provider_ids(*self.key, [turn.call.call_id])
-        if not found or found[0].contact_id is None:
-            return
-        contacts = self.unit.customers.contacts(self.workspace_id, [found[0].contact_id])
-        run_id = found[0].run_id or ""
-        run = self.unit.runs.contexts(self.workspace_id, [run_id]).get(run_id)
-        source_id = f"{turn.call.call_id}.ended"
-        event = self.event(turn, "call.ended", source_id, delivery=found[0].id, workflow=found[0].workflow)
-        event.subject = contacts[0].external_id if contacts else None
-        event.cause = Cause(run_id=run.id, root_event_id=run.root_event_id, depth=run.depth + 1) if run else None
-        self.service.ingest.ingest(self.unit, self.workspace_id, [event], self.now)
+        self.learn(turn)
+        ends = [(turn.stored, delivery, turn.call.detail) for delivery in found[:1]]
+        tell_ends(self.unit, self.service.ingest, self.workspace_id, ends, self.now)
 
 
 def _plan(turn: _Turn) -> CallPlan:

@@ -13,6 +13,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState, Inbound, InboundEvent, Receipt, ReceiptStatus
 from nhip.domain.runs import ClaimedStep, StepState
 from nhip.ports import Clock, Unit
+from nhip.services.call_events import tell_ends
 from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
 from nhip.services.progress import Progress, StepChange, plain
@@ -251,6 +252,10 @@ class Receipts:
                 news += self._climb(mine[row.provider_id or ""], receipt, now)
             self._tell(unit, key[0], news, now)
             unit.deliveries.assign_receipts([(mine[row.provider_id or ""].id, row.id) for row in parked])
+            details = {row.provider_id or "": row.detail for row in parked}
+            ended = unit.calls.ended(*key, list(details)) if details else []
+            ends = [(call, mine[call.call_id], details[call.call_id]) for call in ended]
+            tell_ends(unit, self._ingest, key[0], ends, now)
 
     # --- inbound events ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,10 @@ _Key = tuple[int, str, str]
 _KEY: Final = f"{_ACCOUNT} AND call_id = :call_id"
 _INSERT = BulkInsert(calls, _COLUMNS, conflict=())
 _SELECT = Statement(f"SELECT {_LIST} FROM calls WHERE {_THESE} ORDER BY call_id", lock=True)  # noqa: S608
+_ENDED = Statement(
+    f"SELECT {_LIST} FROM calls WHERE {_THESE} AND direction = 'outbound' AND state = 'ended'"  # noqa: S608
+    " ORDER BY call_id"
+)
 _KNOWN: Final = (
     "direction", "caller", "called", "contact", "run_id", "plan", "turns", "state", "outcome", "duration", "reference",
     "recording", "updated_at",
@@ -69,11 +73,14 @@ class SqlCalls:
         rows = (
             _SELECT.run(self._connection, workspace_id=workspace_id, channel=channel, call_ids=others) if others else ()
         )
-        found = (Call(**dict(zip(_COLUMNS, row, strict=True))) for row in rows)
-        return held | {call.call_id: call for call in found}
+        return held | {call.call_id: call for call in map(_call, rows)}
 
     def find(self, workspace_id: int, channel: str, call_id: str) -> Call | None:
         return self._find(workspace_id, channel, [call_id]).get(call_id)
+
+    def ended(self, workspace_id: int, channel: str, call_ids: Sequence[str]) -> list[Call]:
+        rows = _ENDED.run(self._connection, workspace_id=workspace_id, channel=channel, call_ids=list(call_ids))
+        return [_call(row) for row in rows]
 
     def update(self, calls: Sequence[Call]) -> None:
         _UPDATE.run(
@@ -124,3 +131,7 @@ class SqlCalls:
             _DELETE_ANSWERS.execute(self._connection, **key)
             _DELETE.execute(self._connection, **key)
         return len(keys)
+
+
+def _call(row: Sequence[Any]) -> Call:
+    return Call(**dict(zip(_COLUMNS, row, strict=True)))
