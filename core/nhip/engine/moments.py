@@ -2,9 +2,9 @@
 
 import re
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from nhip.domain.times import parse_duration
 from nhip.engine.facts import reader
@@ -26,6 +26,12 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return timezone(timedelta(hours=7), "+07") if name == DEFAULT_ZONE else zone(DEFAULT_ZONE)
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """The names of all time zones. They are found in some hundred files, so a process looks once."""
+    return frozenset(available_timezones())
 
 
 def zone_of(facts: Facts) -> tzinfo:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
-from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from nhip.domain.errors import Problem
 from nhip.domain.scans import Cron, DateScan, Missed, Scan, SilenceScan
-from nhip.engine.moments import zone
+from nhip.engine.moments import zone, zone_names
 
 GRACE: Final = timedelta(minutes=1)
 """A tick that is later than this was missed."""
@@ -125,13 +124,8 @@ def _cron_problems(cron: Cron) -> list[Problem]:
     return [] if found is not None else [_problem("cron", f"{cron.expression!r} never comes")]
 
 
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def _zone_problems(name: str) -> list[Problem]:
-    if name in _zones():
+    if name in zone_names():
         return []
     return [Problem(path="timezone", code="unknown_timezone", message=f"there is no time zone {name!r}")]
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from zoneinfo import available_timezones
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,6 +14,7 @@ from nhip.domain.events import IncomingEvent, RecordSnapshot
 from nhip.domain.ids import new_id
 from nhip.domain.times import parse_time, to_micros
 from nhip.engine.decoding import problem_of
+from nhip.engine.moments import zone_names
 from nhip.services.phones import normalise_phone
 
 MAX_NESTING: Final = 32
@@ -95,7 +95,6 @@ class Intake:
     """Turns outside forms into :class:`~nhip.domain.events.IncomingEvent`, knowing the registered record types."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._zones = available_timezones()
         self._record_types: dict[str, type[msgspec.Struct]] = {}
         self._amount_fields = {kind: record_type.amount_field for kind, record_type in catalog.record_types.items()}
         self._event_fields = {kind: record_type.event_fields for kind, record_type in catalog.record_types.items()}
@@ -199,7 +198,7 @@ class Intake:
             if not _EMAIL.fullmatch(email):
                 raise invalid(f"{prefix}email", "bad_email", f"{email!r} is not an email address")
         zone = snapshot.get("timezone")
-        if zone and zone not in self._zones:
+        if zone and zone not in zone_names():
             raise invalid(f"{prefix}timezone", "unknown_timezone", f"there is no time zone {zone!r}")
         if "tags" in snapshot:
             snapshot["tags"] = list(dict.fromkeys(snapshot["tags"]))

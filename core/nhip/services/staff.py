@@ -1,13 +1,12 @@
 """Employees, and the companies that contacts belong to: what the engine reads and never changes by itself."""
 
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from nhip.domain.customers import Staff
 from nhip.domain.directory import Account
 from nhip.domain.errors import NotFound, invalid
 from nhip.engine.assignment import shifts
+from nhip.engine.moments import zone_names
 from nhip.ports import Unit
 from nhip.services.intake import Intake
 
@@ -34,15 +33,10 @@ def change(intake: Intake, person: Staff) -> Staff:
     )
 
 
-@cache
-def _zones() -> set[str]:
-    return available_timezones()
-
-
 def _check_presence(person: Staff) -> None:
     several = isinstance(person.hours, tuple)
     for number, hours in enumerate(shifts(person)):
-        if hours.timezone not in _zones():
+        if hours.timezone not in zone_names():
             place = f"hours[{number}]" if several else "hours"
             message = f"there is no time zone {hours.timezone!r}"
             raise invalid(f"{place}.timezone", "unknown_timezone", message)

@@ -7,7 +7,6 @@ steps take them, too.
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
-from zoneinfo import available_timezones
 
 from nhip.catalog import Catalog
 from nhip.domain.customers import Contact
@@ -32,6 +31,7 @@ from nhip.domain.telesales import (
 )
 from nhip.domain.times import format_micros, from_micros, parse_duration, parse_time, to_micros
 from nhip.engine.definition import NAME
+from nhip.engine.moments import zone_names
 from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, deal, next_agent, next_call
 from nhip.ports import Unit
 from nhip.services.call_queue import active_agents
@@ -446,7 +446,7 @@ def _problems(unit: Unit, workspace_id: int, name: str, draft: CampaignDraft) ->
             yield Problem(path=path, code="unknown_staff", message=f"there is no staff {agent!r}")
         elif not found[agent].active:
             yield Problem(path=path, code="inactive_agent", message=f"{agent!r} has left")
-    if draft.hours.timezone not in available_timezones():
+    if draft.hours.timezone not in zone_names():
         message = f"there is no time zone {draft.hours.timezone!r}"
         yield Problem(path="hours.timezone", code="unknown_timezone", message=message)
     if draft.hours.to <= draft.hours.from_:
