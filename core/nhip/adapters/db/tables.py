@@ -130,6 +130,21 @@ contacts = Table(
 ``revision`` rises with each change: a writer that read an older one starts its unit again. ``score`` is as it was when
 it was last looked at; ``score_state`` says what it is made of, ``score_due_at`` when to look again, where it falls."""
 
+contact_aliases = Table(
+    "contact_aliases",
+    metadata,
+    _hot_workspace(),
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("contact_id", Text, nullable=False),
+    Column("merged_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "value", "kind"),
+    Index("ix_contact_aliases_contact", "contact_id", "workspace_id"),
+)
+"""What merged contacts were known by: their external ids, and the addresses (``kind``: phone, email, zalo_user_id) that
+gave way to others. Each leads to the contact that stayed, ``contact_id``; ``merged_id`` is the one that is gone."""
+
 score_rules = Table(
     "score_rules",
     metadata,
