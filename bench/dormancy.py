@@ -18,12 +18,13 @@ from typing import Any, Final, cast
 
 from bench._report import number, print_goal, print_table, ratio
 from bench.servers import databases
-from nhip.adapters.db import Database, upgrade
+from nhip.adapters.db import upgrade
 from nhip.adapters.db.statements import Statement
 from nhip.adapters.db.unit import SqlUnit
 from nhip.bootstrap import Engine
 from nhip.domain.customers import ActivityCount, Contact
 from nhip.domain.events import IncomingEvent
+from nhip.ports import Storage
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.looks import PAGE, Look
 from nhip.services.segments import Segments
@@ -218,7 +219,7 @@ async def measure(name: str, url: str, folder: Path, *, contacts: int, days: int
     return print_goal("finding against the bare query", middle[1] / middle[0], GOAL, "times")
 
 
-async def analyse(database: Database) -> None:
+async def analyse(database: Storage) -> None:
     """Let the database know what there is, as it does by itself in a while."""
 
     def say(unit: SqlUnit) -> None:

@@ -14,7 +14,7 @@ from nhip.adapters.http import GuardedClient
 from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
-from nhip.ports import Clock, Unit
+from nhip.ports import Clock, OpenStorage, Unit
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.custom_conditions import custom_conditions
 from nhip.services.enrolments import Enrolments
@@ -49,7 +49,7 @@ class Engine:
         settings: Settings,
         *,
         catalog: Catalog,
-        database: Database,
+        database: OpenStorage,
         doorbell: Bell,
         valkey: EmbeddedValkey | None = None,
         clock: Clock | None = None,
@@ -98,9 +98,12 @@ class Engine:
     @classmethod
     async def start(
         cls, settings: Settings, *, migrate: bool = True, embedded: bool = True, catalog: Catalog | None = None,
-        clock: Clock | None = None,
+        clock: Clock | None = None, database: OpenStorage | None = None,
     ) -> "Engine":  # fmt: skip
-        """Open everything that ``settings`` name. ``embedded`` starts a Valkey where no ``redis_url`` is set."""
+        """Open everything that ``settings`` name. ``embedded`` starts a Valkey where no ``redis_url`` is set.
+
+        A ``database`` that is given takes the place of the one that they name, and is closed with the engine.
+        """
         catalog = catalog or Catalog.load(allow=settings.plugins_allow, deny=settings.plugins_deny)
         for status in catalog.plugins:
             if status.state == "failed":
@@ -112,7 +115,7 @@ class Engine:
             valkey = EmbeddedValkey(settings.data_dir)
             redis_url = valkey.url if await valkey.start() else None
         doorbell = Bell(redis_url, poll_seconds=0.1 if valkey else 0.02)
-        database = Database.open(settings.database_url, pool_size=settings.pool_size)
+        database = database or Database.open(settings.database_url, pool_size=settings.pool_size)
         engine = cls(settings, catalog=catalog, database=database, doorbell=doorbell, valkey=valkey, clock=clock)
         health: Any = await doorbell.health()
         if "warning" in health:

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import text
 
-from nhip.adapters.db import Database
 from nhip.adapters.db.unit import SqlUnit
 from nhip.domain.ids import idempotency_key
 from nhip.engine.snapshots import activity_kinds
+from nhip.ports import Storage
 
 LAWS: Final[dict[str, str]] = {
     "a run belongs to an incoming event of its own workspace and contact": """
@@ -113,12 +113,12 @@ AT_REST: Final[dict[str, str]] = {
 _ADDRESSES: Final = ("phone", "email", "zalo_user_id", "status", "owner")
 
 
-async def check(database: Database, *, now: int | None = None, whole: bool = True) -> None:
+async def check(database: Storage, *, now: int | None = None, whole: bool = True) -> None:
     """Raise when a law is broken. With `now` (microseconds) the laws of a database at rest are checked too.
 
     `whole`: nothing was deleted because it was old, so that what is counted can be counted again.
     """
-    breaches = await database.read(_breaches, now, whole)  # type: ignore[arg-type]
+    breaches = await database.read(_breaches, now, whole)
     assert not breaches, "\n".join(breaches)
 
 

@@ -20,7 +20,7 @@ from nhip.ports.segments import EnrolmentStore, SegmentStore
 from nhip.ports.sources import SourceStore
 from nhip.ports.surroundings import Clock, Doorbell, Renderer
 from nhip.ports.telesales import TelesalesStore
-from nhip.ports.unit import Storage, Unit
+from nhip.ports.unit import OpenStorage, Storage, Unit
 
 __all__ = [
     "AssignmentStore",
@@ -40,6 +40,7 @@ __all__ = [
     "IdempotencyStore",
     "KeyStore",
     "MeasureStore",
+    "OpenStorage",
     "PastEventStore",
     "PublishedStore",
     "Renderer",

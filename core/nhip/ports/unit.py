@@ -194,3 +194,16 @@ class Storage(Protocol):
     async def read(self, work: Callable[Concatenate[Any, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``work(unit, …)``, which only looks, over one snapshot."""
         ...
+
+
+class OpenStorage(Storage, Protocol):
+    """A database that somebody opened and will close."""
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; what comes later is refused."""
+        ...

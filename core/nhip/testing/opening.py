@@ -1,69 +1,48 @@
 """What every world begins with: a database that carries the tables already, the catalog, and settings of its own."""
 
-import asyncio
-import atexit
-import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from nhip.adapters.db import Database, upgrade
+from nhip.adapters.db.memory import MemoryDatabase
 from nhip.catalog import Catalog
 from nhip.domain.errors import PluginRefused
 from nhip.ports import Unit
 from nhip.settings import Settings
 
 WORKSPACE: Final = "world"
-_DATABASE: Final = "nhip.db"
 _SECRET_KEY: Final = "what a world seals is known to everybody"  # noqa: S105
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108  (only a folder of our own in it, with a name that nobody can know)
 
 
 def new_folder() -> Path:
-    """A folder for one world: in memory where the system has such a place, as nothing in it shall outlive the test."""
-    return Path(tempfile.mkdtemp(prefix="nhip-world-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    """A folder for one world, for what its plugins may want to keep in files."""
+    return Path(tempfile.mkdtemp(prefix="nhip-world-"))
 
 
-def lay_database(folder: Path) -> str:
-    """Put a database with the newest schema and one workspace into a folder; answers its address."""
-    shutil.copyfile(_template() / _DATABASE, folder / _DATABASE)
-    return _url(folder)
+def new_database() -> MemoryDatabase:
+    """A database with the newest schema and nothing else."""
+    return _template().copy()
 
 
 @cache
-def _template() -> Path:
-    """Migrating takes as long as a hundred copies, so it is done once in a process."""
-    folder = Path(tempfile.mkdtemp(prefix="nhip-world-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_make(folder))
-    return folder
+def _template() -> MemoryDatabase:
+    """Migrating takes as long as some hundred copies, so it is done once in a process."""
+    return MemoryDatabase.migrated()
 
 
-async def _make(folder: Path) -> None:
-    await upgrade(_url(folder))
-    database = Database.open(_url(folder))
-    try:
-        await database.transact(_first_workspace)
-    finally:
-        await database.close()
+def find_workspace(unit: Unit) -> int:
+    """The one workspace of a world, which is made where it is not there yet."""
+    found = unit.workspaces.by_name(WORKSPACE) or unit.workspaces.insert(WORKSPACE, "", 0)
+    return found.id
 
 
-def _first_workspace(unit: Unit) -> int:
-    return unit.workspaces.insert(WORKSPACE, "", 0).id
-
-
-def _url(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / _DATABASE}"
-
-
-def settings(folder: Path, database_url: str) -> Settings:
+def settings(folder: Path) -> Settings:
     """Settings that depend on no file and no variable of whoever runs the test."""
     return Settings(
         data_dir=folder,
-        database_url=database_url,
+        database_url="sqlite+aiosqlite:///:memory:",
         public_url="http://world.invalid",
         docs_public=False,
         secret_key=_SECRET_KEY,

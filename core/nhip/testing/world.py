@@ -107,7 +107,7 @@ class World:
         self._folder = opening.new_folder()
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         try:
-            self._run(self._open, opening.settings(self._folder, opening.lay_database(self._folder)), catalog)
+            self._run(self._open, opening.settings(self._folder), catalog)
         except BaseException:
             self.close()
             raise
@@ -132,10 +132,13 @@ class World:
                 shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _open(self, settings: Settings, catalog: Catalog) -> None:
-        self._opened = await Engine.start(settings, migrate=False, embedded=False, catalog=catalog, clock=self._clock)
+        self._opened = await Engine.start(
+            settings, migrate=False, embedded=False, catalog=catalog, clock=self._clock,
+            database=opening.new_database(),
+        )  # fmt: skip
         # The jitter of retries is the same in every run of a story.
         self._opened.execution.chance = random.Random(0).random
-        self._workspace_id = await self._opened.database.read(_workspace_id)
+        self._workspace_id = await self._opened.database.transact(opening.find_workspace)
         self._clockwork = Clockwork(self._opened, self._workspace_id, self._clock, self._patience)
 
     @property
@@ -577,12 +580,6 @@ def _moment(said: datetime | str) -> datetime:
         return said
     parse_time(said)
     return datetime.fromisoformat(said)
-
-
-def _workspace_id(unit: Unit) -> int:
-    workspace = unit.workspaces.by_name(opening.WORKSPACE)
-    assert workspace is not None
-    return workspace.id
 
 
 def _delivery(unit: Unit, workspace_id: int, delivery_id: str) -> Any:

@@ -7,50 +7,33 @@ reads go through aiosqlite (ADR 0005, ADR 0006).
 
 import asyncio
 import contextlib
-import random
 import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import asyncpg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from nhip.adapters.db.faults import FAULTS, insist, is_lost, translated
 from nhip.adapters.db.unit import SqlUnit
-from nhip.domain.errors import Conflict, StorageUnavailable
+from nhip.domain.errors import StorageUnavailable
 from nhip.ports import Unit
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS: Final = 10
-_RETRIES: Final = 6
 _CHECKPOINT_SECONDS: Final = 0.5
 _CHECKPOINT_PAGES_AT_MOST: Final = 16_000
 """Past this many pages in the write-ahead log, a commit moves them itself and takes as long as that takes."""
-_FAULTS: Final = (
-    Conflict,
-    DBAPIError,
-    sqlite3.Error,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    PoolTimeout,
-    OSError,
-    TimeoutError,
-)
-"""What may come out of a unit that is not its own doing; hot statements raise the drivers' own errors."""
-_RETRYABLE_STATES: Final = frozenset({"40001", "40P01", "55P03"})
-_ENDED: Final = frozenset({"57P01", "57P02", "57P03"})
-_UNAVAILABLE_CLASSES: Final = frozenset({"08", "53", "55", "57"})
-"""Classes of PostgreSQL's codes: connection, resources, object not ready, operator's intervention."""
 
 
-def _unit(connection: Connection) -> Unit:
+def open_unit(connection: Connection) -> Unit:
+    """The stores over an open transaction."""
     # Pyright takes the descriptor of a cached property for its value; mypy checks this line for both.
     return SqlUnit(connection)  # pyright: ignore[reportReturnType]
 
@@ -71,7 +54,8 @@ def _sqlite_setup(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Connection) -> None:
+def begin_immediate(connection: Connection) -> None:
+    """Begin a transaction of SQLite that may write."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -146,7 +130,7 @@ class Database:
                 connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
             )
             event.listen(writer, "connect", _sqlite_setup)
-            event.listen(writer, "begin", _begin_immediate)
+            event.listen(writer, "begin", begin_immediate)
             reader = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, max_overflow=0)
             event.listen(reader.sync_engine, "connect", _sqlite_setup)
             event.listen(reader.sync_engine, "begin", _begin_deferred)
@@ -181,17 +165,15 @@ class Database:
         Raises:
             StorageUnavailable: the database cannot be reached, is full, or stays locked.
         """
-        for attempt in range(1, _RETRIES + 1):
-            try:
-                if self._writer is not None:
-                    return await self._write(self._writer, work, *args, **kwargs)
-                async with self._engine.begin() as connection:
-                    return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
-            except _FAULTS as error:
-                if attempt == _RETRIES or not _is_retryable(error):
-                    raise _translated(error) from error
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-        raise AssertionError("unreachable")
+        writer = self._writer
+        if writer is not None:
+            return await insist(lambda: self._write(writer, work, *args, **kwargs))
+        return await insist(lambda: self._change(work, *args, **kwargs))
+
+    async def _change(self, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """One unit on PostgreSQL."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(lambda sync: work(open_unit(sync), *args, **kwargs))
 
     async def _write(
         self, writer: Engine, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs
@@ -213,7 +195,7 @@ class Database:
                     await loop.run_in_executor(self._thread, _end, beginning.result(), False)
                 raise
             try:
-                result = work(_unit(connection), *args, **kwargs)
+                result = work(open_unit(connection), *args, **kwargs)
             except BaseException:
                 await asyncio.shield(loop.run_in_executor(self._thread, _end, connection, False))
                 raise
@@ -232,13 +214,13 @@ class Database:
             try:
                 async with self._reader.connect() as connection:
                     try:
-                        return await connection.run_sync(lambda sync: work(_unit(sync), *args, **kwargs))
+                        return await connection.run_sync(lambda sync: work(open_unit(sync), *args, **kwargs))
                     finally:
                         await connection.rollback()
-            except _FAULTS as error:
+            except FAULTS as error:
                 # After a restart of the server each pooled connection is dead once; the first one drops all.
-                if attempt == 2 or not _is_lost(error):
-                    raise _translated(error) from error
+                if attempt == 2 or not is_lost(error):
+                    raise translated(error) from error
         raise AssertionError("unreachable")
 
     async def close(self) -> None:
@@ -271,45 +253,3 @@ def _end(connection: Connection, keep: bool) -> None:
             connection.rollback()
     finally:
         connection.close()
-
-
-def _sqlstate(error: Exception) -> str:
-    """PostgreSQL's code of an error, raised by the driver or wrapped by SQLAlchemy; empty where there is none."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlstate", None) or ""
-
-
-def _is_lost(error: Exception) -> bool:
-    """Whether the connection is gone: the server went away, or ended it."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError) or _sqlstate(error) in _ENDED
-
-
-def _is_locked(error: Exception) -> bool:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, sqlite3.OperationalError) and "locked" in str(cause)
-
-
-def _is_clash(error: Exception) -> bool:
-    """Whether a constraint refused a row: the unique key appeared meanwhile, and a second run will find it."""
-    return isinstance(error, IntegrityError | sqlite3.IntegrityError | asyncpg.IntegrityConstraintViolationError)
-
-
-def _is_retryable(error: Exception) -> bool:
-    if isinstance(error, Conflict):
-        return bool(error.data.get("retry"))
-    return _is_clash(error) or _is_locked(error) or _is_lost(error) or _sqlstate(error) in _RETRYABLE_STATES
-
-
-def _translated(error: Exception) -> Exception:
-    """Storage faults as :class:`StorageUnavailable`; everything else is a bug and stays what it is."""
-    if isinstance(error, Conflict) and error.data.get("retry"):
-        return StorageUnavailable("the database is too contended to take this now")
-    state = _sqlstate(error)
-    if _is_clash(error):
-        return error
-    unavailable = OperationalError | InterfaceError | sqlite3.OperationalError | PoolTimeout | OSError
-    if isinstance(error, unavailable) or _is_lost(error) or state[:2] in _UNAVAILABLE_CLASSES:
-        return StorageUnavailable(f"the database is not available: {state or type(error).__name__}")
-    return error
