@@ -44,18 +44,19 @@ class Clockwork:
         Raises:
             EndlessWork: what is due does not end.
         """
-        await self.settle()
+        due = await self.settle()
         for _ in range(_MOMENTS):
-            due = await self.next_due()
             if due is None or due > until:
                 self._clock.move_to(until)
                 return
             self._clock.move_to(due)
-            await self.settle()
+            due = await self.settle(due)
         raise EndlessWork(f"there was work at {_MOMENTS:,} moments until {self._now()}: {await self._standing()}")
 
-    async def settle(self) -> None:
-        """Do what is due now and what follows from it, until nothing is due.
+    async def settle(self, due: int | None = None) -> int | None:
+        """Do what is due now and what follows from it, until nothing is; answers when the next thing is due.
+
+        ``due`` spares the question where it is known already that something is.
 
         Raises:
             EndlessWork: it does not end.
@@ -63,10 +64,11 @@ class Clockwork:
         try:
             async with asyncio.timeout(self._patience):
                 for _ in range(_ROUNDS):
-                    due = await self.next_due()
+                    due = await self.next_due() if due is None else due
                     if due is None or due > self._clock.micros():
-                        return
+                        return due
                     await self._perform()
+                    due = None
         except TimeoutError:
             pass
         raise EndlessWork(f"the work at {self._now()} does not end: {await self._standing()}")
