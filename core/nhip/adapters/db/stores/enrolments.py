@@ -14,6 +14,10 @@ _COLUMNS: Final[list[Column[Any]]] = [enrolments.c[name] for name in StoredEnrol
 _decode_counts: Final = msgspec.json.Decoder(dict[str, int]).decode
 _decode_names: Final = msgspec.json.Decoder(list[str]).decode
 _encode: Final = msgspec.json.Encoder().encode
+_DUE: Final = Statement(
+    "SELECT enrolments.workspace_id, enrolments.id FROM enrolments WHERE enrolments.due_at <= :now"
+    " ORDER BY enrolments.due_at LIMIT :limit"
+)
 _REFUSALS: Final = Statement(
     "SELECT reason, count(*) FROM refusals WHERE workspace_id = :workspace_id AND {event_id in events} GROUP BY reason"
 )
@@ -87,9 +91,7 @@ class SqlEnrolments:
         )
 
     def due(self, now: int, limit: int) -> Sequence[tuple[int, str]]:
-        query = select(enrolments.c.workspace_id, enrolments.c.id).where(enrolments.c.due_at <= now)
-        rows = self._connection.execute(query.order_by(enrolments.c.due_at).limit(limit))
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1]) for row in _DUE.run(self._connection, now=now, limit=limit)]
 
     def refusals(self, workspace_id: int, events: Sequence[str]) -> Mapping[str, int]:
         rows = _REFUSALS.run(self._connection, workspace_id=workspace_id, events=list(events))

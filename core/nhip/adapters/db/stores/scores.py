@@ -1,16 +1,21 @@
 """Score rules, and which scores have to be looked at."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from nhip.adapters.db.statements import Statement
 from nhip.adapters.db.tables import contacts, score_rules
 from nhip.domain.scores import StoredScoreRules
 
 _COLUMNS = [score_rules.c[name] for name in StoredScoreRules.__struct_fields__]
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
+_ANY_DUE: Final = Statement("SELECT contacts.score_due_at FROM contacts WHERE contacts.score_due_at <= :now LIMIT 1")
+_ANY_UNFINISHED: Final = Statement(
+    "SELECT score_rules.revision FROM score_rules WHERE score_rules.recount_after IS NOT NULL LIMIT 1"
+)
 
 
 def _values(rules: StoredScoreRules) -> dict[str, Any]:
@@ -35,9 +40,7 @@ class SqlScores:
         self._connection.execute(update(score_rules).where(place).values(**_values(rules)))
 
     def is_due(self, now: int) -> bool:
-        anybody = select(contacts.c.score_due_at).where(contacts.c.score_due_at <= now).limit(1)
-        unfinished = select(score_rules.c.revision).where(score_rules.c.recount_after.is_not(None)).limit(1)
-        return any(self._connection.execute(query).first() is not None for query in (anybody, unfinished))
+        return bool(_ANY_DUE.run(self._connection, now=now) or _ANY_UNFINISHED.run(self._connection))
 
     def due(self, now: int, limit: int) -> list[tuple[int, str]]:
         query = select(contacts.c.workspace_id, contacts.c.id).where(contacts.c.score_due_at <= now)

@@ -37,6 +37,10 @@ _PLAN: Final = BulkInsert(
 _UNPLAN: Final = Statement(
     f"DELETE FROM segment_moments WHERE {_MINE} AND segment = :segment AND {{contact_id in contacts}}"  # noqa: S608
 )
+_DUE: Final = Statement(
+    "SELECT segments.workspace_id, segments.name FROM segments WHERE segments.due_at <= :now"
+    " ORDER BY segments.due_at LIMIT :limit"
+)
 _DUE_CONTACTS: Final = Statement(
     f"SELECT contact_id FROM segment_moments WHERE {_MINE} AND segment = :segment AND due_at <= :now"  # noqa: S608
     " ORDER BY due_at LIMIT :limit"
@@ -99,9 +103,7 @@ class SqlSegments:
         )
 
     def due(self, now: int, limit: int) -> Sequence[tuple[int, str]]:
-        query = select(segments.c.workspace_id, segments.c.name).where(segments.c.due_at <= now)
-        rows = self._connection.execute(query.order_by(segments.c.due_at).limit(limit))
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], row[1]) for row in _DUE.run(self._connection, now=now, limit=limit)]
 
     # --- who is in it -------------------------------------------------------------------------------------------------
 
