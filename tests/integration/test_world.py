@@ -101,7 +101,7 @@ def test_work_without_an_end_is_an_error_that_says_where(story: World, monkeypat
     story.event("shop.opened", contact="KH-1")
     now = story.now
     monkeypatch.setattr(clockwork, "_ROUNDS", 20)
-    monkeypatch.setattr(clockwork, "next_due", lambda connection, workspace_id: 0)
+    monkeypatch.setattr(clockwork, "next_moments", lambda connection, workspace_id: {"steps": 0})
 
     with pytest.raises(
         EndlessWork, match=rf"the work at {now.isoformat()[:10]}.* does not end: greet at wait_p1d \(KH-1\)"

@@ -1,9 +1,10 @@
 """Lets time pass for an engine: from one moment with work to the next, doing at each what is due there."""
 
 import asyncio
+from collections.abc import Mapping, Set as AbstractSet
 from typing import Final, cast
 
-from nhip.adapters.db.due import next_due
+from nhip.adapters.db.due import SCANS, next_moments
 from nhip.adapters.db.unit import SqlUnit
 from nhip.bootstrap import Engine
 from nhip.ports import Unit
@@ -32,9 +33,11 @@ class Clockwork:
 
     async def next_due(self) -> int | None:
         """The earliest moment, in microseconds, at which anything is due; it may be now."""
+        return _first(await self._moments())
 
-        def ask(unit: Unit) -> int | None:
-            return next_due(cast(SqlUnit, unit).connection, self._workspace_id)
+    async def _moments(self) -> Mapping[str, int]:
+        def ask(unit: Unit) -> Mapping[str, int]:
+            return next_moments(cast(SqlUnit, unit).connection, self._workspace_id)
 
         return await self._engine.database.read(ask)
 
@@ -44,19 +47,20 @@ class Clockwork:
         Raises:
             EndlessWork: what is due does not end.
         """
-        due = await self.settle()
+        moments = await self.settle()
         for _ in range(_MOMENTS):
+            due = _first(moments)
             if due is None or due > until:
                 self._clock.move_to(until)
                 return
             self._clock.move_to(due)
-            due = await self.settle(due)
+            moments = await self.settle(moments)
         raise EndlessWork(f"there was work at {_MOMENTS:,} moments until {self._now()}: {await self._standing()}")
 
-    async def settle(self, due: int | None = None) -> int | None:
-        """Do what is due now and what follows from it, until nothing is; answers when the next thing is due.
+    async def settle(self, moments: Mapping[str, int] | None = None) -> Mapping[str, int]:
+        """Do what is due now and what follows from it, until nothing is; answers when each sort of work is due next.
 
-        ``due`` spares the question where it is known already that something is.
+        ``moments`` is that answer where it is known already.
 
         Raises:
             EndlessWork: it does not end.
@@ -64,17 +68,25 @@ class Clockwork:
         try:
             async with asyncio.timeout(self._patience):
                 for _ in range(_ROUNDS):
-                    due = await self.next_due() if due is None else due
-                    if due is None or due > self._clock.micros():
-                        return due
-                    await self._perform()
-                    due = None
+                    known = await self._moments() if moments is None else moments
+                    due = {sort for sort, moment in known.items() if moment <= self._clock.micros()}
+                    if not due:
+                        return known
+                    await self._perform(due)
+                    moments = None
         except TimeoutError:
             pass
         raise EndlessWork(f"the work at {self._now()} does not end: {await self._standing()}")
 
-    async def _perform(self) -> None:
-        """One round: what waits is woken, and what is due is done."""
+    async def _perform(self, due: AbstractSet[str]) -> None:
+        """One round: what waits is woken, and what is due is done.
+
+        Most looks of most scans find nobody. Where nothing else is due they are all that is done: what they find is due
+        in the next round.
+        """
+        if due == {SCANS}:
+            await self._engine.scheduler.run(self._engine.database)
+            return
         executor = self._engine.executor
         await executor.reconcile()
         await executor.drain()
@@ -90,3 +102,7 @@ class Clockwork:
         )
         places = [f"{run.workflow} at {', '.join(run.stands_on)} ({run.contact})" for run in found]
         return "; ".join(places[:5]) + (f" and {len(places) - 5} more" if len(places) > 5 else "") or "no run is open"
+
+
+def _first(moments: Mapping[str, int]) -> int | None:
+    return min(moments.values(), default=None)

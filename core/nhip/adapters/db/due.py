@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from nhip.adapters.db.statements import Statement
 from nhip.domain.runs import PARKED_UNTIL
 
-_OPEN_STEPS: Final = " UNION ALL ".join(
+_OPEN_STEPS: Final = tuple(
     f"SELECT MIN(due_at) FROM steps WHERE workspace_id = :workspace_id AND state = '{state}'"  # noqa: S608
     f" AND due_at < {PARKED_UNTIL}"
     for state in ("ready", "waiting", "unknown")
@@ -30,18 +30,37 @@ _ENROLMENTS: Final = "SELECT MIN(due_at) FROM enrolments WHERE workspace_id = :w
 """The next contacts of an enrolment."""
 _SCORES: Final = (
     "SELECT MIN(score_due_at) FROM contacts WHERE workspace_id = :workspace_id AND score_due_at IS NOT NULL"
-    " UNION ALL SELECT MIN(0) FROM score_rules WHERE workspace_id = :workspace_id AND recount_after IS NOT NULL"
 )
-"""The next look at a score that falls by itself; scores that changed rules have not reached are to be found now."""
+"""The next look at a score that falls by itself."""
+_RECOUNTS: Final = "SELECT MIN(0) FROM score_rules WHERE workspace_id = :workspace_id AND recount_after IS NOT NULL"
+"""Scores that changed rules have not reached are to be found now."""
 
-SOURCES: Final = (_OPEN_STEPS, _HELD_STEPS, _SCANS, _WATCHES, _SEGMENTS, _ENROLMENTS, _SCORES)
-"""Everything that time alone sets off, each as a query for moments in microseconds, or for 0 where something is due
-already. What else waits for a moment belongs here."""
+SCANS: Final = "scans"
+"""The sort of work that the scheduler does by itself."""
+SOURCES: Final = (
+    *(("steps", query) for query in (*_OPEN_STEPS, _HELD_STEPS)),
+    (SCANS, _SCANS),
+    (SCANS, _WATCHES),
+    ("segments", _SEGMENTS),
+    ("enrolments", _ENROLMENTS),
+    ("scores", _SCORES),
+    ("scores", _RECOUNTS),
+)
+"""Everything that time alone sets off: sorts of work, each with queries for a moment in microseconds, or for 0 where
+something is due already. What else waits for a moment belongs here."""
 
-_NEXT: Final = Statement(" UNION ALL ".join(SOURCES))
+_MOMENTS: Final = Statement(" UNION ALL ".join(f"SELECT '{sort}', ({query})" for sort, query in SOURCES))
+
+
+def next_moments(connection: Connection, workspace_id: int) -> dict[str, int]:
+    """The earliest moment, in microseconds, at which each sort of work of a workspace is due, which may have passed."""
+    moments: dict[str, int] = {}
+    for sort, moment in _MOMENTS.run(connection, workspace_id=workspace_id):
+        if moment is not None:
+            moments[sort] = min(moment, moments.get(sort, moment))
+    return moments
 
 
 def next_due(connection: Connection, workspace_id: int) -> int | None:
-    """The earliest moment, in microseconds, at which anything of a workspace is due, which may have passed."""
-    rows = _NEXT.run(connection, workspace_id=workspace_id)
-    return min((row[0] for row in rows if row[0] is not None), default=None)
+    """The earliest of these moments."""
+    return min(next_moments(connection, workspace_id).values(), default=None)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import StaticPool
 
 from nhip.adapters.db.faults import FAULTS, insist, translated
-from nhip.adapters.db.session import begin_immediate, open_unit
+from nhip.adapters.db.session import open_unit
 from nhip.adapters.db.upgrade import upgrade_connection
 from nhip.domain.errors import StorageUnavailable
 from nhip.ports import Unit
@@ -29,6 +29,11 @@ def _setup(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA temp_store=MEMORY")
 
 
+def _begin(connection: Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    driver.execute("BEGIN")
+
+
 class MemoryDatabase:
     """Implements :class:`nhip.ports.OpenStorage`, for one event loop. Make it with :meth:`migrated` or :meth:`copy`."""
 
@@ -40,7 +45,7 @@ class MemoryDatabase:
             "sqlite+pysqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
         event.listen(self._engine, "connect", _setup)
-        event.listen(self._engine, "begin", begin_immediate)
+        event.listen(self._engine, "begin", _begin)
         self._connection: Connection | None = self._engine.connect()
         if content is not None:
             content.backup(self._driver)
@@ -77,7 +82,6 @@ class MemoryDatabase:
         Raises:
             StorageUnavailable: the database is closed.
         """
-        await asyncio.sleep(0)
         connection = self._open()
         try:
             connection.begin()

@@ -54,8 +54,7 @@ def _sqlite_setup(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def begin_immediate(connection: Connection) -> None:
-    """Begin a transaction of SQLite that may write."""
+def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -130,7 +129,7 @@ class Database:
                 connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
             )
             event.listen(writer, "connect", _sqlite_setup)
-            event.listen(writer, "begin", begin_immediate)
+            event.listen(writer, "begin", _begin_immediate)
             reader = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"), pool_size=4, max_overflow=0)
             event.listen(reader.sync_engine, "connect", _sqlite_setup)
             event.listen(reader.sync_engine, "begin", _begin_deferred)
