@@ -36,23 +36,22 @@ def create_app(engine: Engine) -> Litestar:
     Raises:
         RuntimeError: a route does not say who may call it.
     """
-    authenticator = Authenticator(engine.database, engine.clock)
-    telemetry = Telemetry()
+    return serve(routed(), engine)
 
-    @contextlib.asynccontextmanager
-    async def watched(_app: Litestar) -> AsyncIterator[None]:
-        async with background.running(engine):
-            yield
-        await authenticator.close()
 
+def routed() -> Litestar:
+    """An app with every route, that serves no engine yet.
+
+    Raises:
+        RuntimeError: a route does not say who may call it.
+    """
     app = Litestar(
         route_handlers=[*CONTROLLERS],
         dependencies=DEPENDENCIES,
         exception_handlers=dict(HANDLERS),
         before_request=check_request,
         request_max_body_size=OTHER_BYTES,
-        state=State({"engine": engine, "authenticator": authenticator, "telemetry": telemetry}),
-        lifespan=[watched],
+        lifespan=[_watched],
         openapi_config=OpenAPIConfig(
             title="Nhịp",
             version=__version__,
@@ -67,9 +66,24 @@ def create_app(engine: Engine) -> Litestar:
         debug=False,
     )
     _check_guards(app)
-    openapi.complete(app)
-    app.asgi_handler = cast(Any, Edge(cast(Any, app.asgi_handler), engine, authenticator, telemetry))
     return app
+
+
+def serve(app: Litestar, engine: Engine) -> Litestar:
+    """Let an app serve an engine, from its next start on; what it kept of another is forgotten."""
+    authenticator = Authenticator(engine.database, engine.clock)
+    telemetry = Telemetry()
+    app.state = State({"engine": engine, "authenticator": authenticator, "telemetry": telemetry})
+    inner = app.asgi_handler.inner if isinstance(app.asgi_handler, Edge) else app.asgi_handler
+    app.asgi_handler = cast(Any, Edge(cast(Any, inner), engine, authenticator, telemetry))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _watched(app: Litestar) -> AsyncIterator[None]:
+    async with background.running(app.state.engine):
+        yield
+    await app.state.authenticator.close()
 
 
 def _check_guards(app: Litestar) -> None:

@@ -29,7 +29,7 @@ class Edge:
     """Wraps the app: refuses addresses that no database takes, repeats answers, leads to the hot path, counts."""
 
     def __init__(self, app: ASGIApp, engine: Engine, authenticator: Authenticator, telemetry: Telemetry) -> None:
-        self._app = app
+        self.inner = app
         self._telemetry = telemetry
         self._repetition = Repetition(self._forward, engine, authenticator)
         self._doors = {("POST", EVENTS_PATH): EventDoor(app)}
@@ -37,7 +37,7 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] != ScopeType.HTTP:
-            return await self._app(scope, receive, send)
+            return await self.inner(scope, receive, send)
         return await self._answer(scope, receive, send)
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
@@ -81,7 +81,7 @@ class Edge:
         http = cast(HTTPScope, scope)
         door = self._doors.get((http["method"], http["path"]))
         if door is None:
-            return await self._app(scope, receive, send)
+            return await self.inner(scope, receive, send)
         scope["path_template"] = http["path"]
         return await door(scope, receive, send)
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import (
     Components,
+    OpenAPI,
     OpenAPIHeader,
     OpenAPIMediaType,
     OpenAPIResponse,
@@ -41,8 +42,13 @@ def router() -> Router:
         route_handlers=[],
         include_in_schema=False,
         guards=[RequiresUnlessOpen("workflows:read")],
+        before_request=_complete_first,
         after_request=_refuse_pages,
     )
+
+
+def _complete_first(request: Request[Any, Any, Any]) -> None:
+    document(request.app)
 
 
 def _refuse_pages(response: Response[Any]) -> Response[Any]:
@@ -67,10 +73,16 @@ def handlers_of(app: Litestar) -> Iterator[tuple[HTTPRoute, str, HTTPRouteHandle
                     yield route, str(method), handler
 
 
-def complete(app: Litestar) -> None:
-    """Complete the document of an app that has all its routes."""
-    document = app.openapi_schema
-    components = document.components
+def document(app: Litestar) -> OpenAPI:
+    """The document of an app, made when it is first asked for: reading it off all routes takes a while."""
+    made = app.openapi_schema
+    if SECURITY not in (cast(Components, made.components).security_schemes or {}):
+        _complete_all(app, made)
+    return made
+
+
+def _complete_all(app: Litestar, made: OpenAPI) -> None:
+    components = made.components
     assert isinstance(components, Components)
     components.security_schemes = {
         SECURITY: SecurityScheme(
@@ -79,7 +91,7 @@ def complete(app: Litestar) -> None:
     }
     components.schemas["Problem"] = _problem_schema()
     for route, method, handler in handlers_of(app):
-        item = (document.paths or {}).get(route.path_format)
+        item = (made.paths or {}).get(route.path_format)
         operation: Operation | None = getattr(item, method.lower(), None) if item else None
         if operation is not None:
             _complete(operation, route, method, handler)

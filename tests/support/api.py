@@ -17,7 +17,7 @@ from nhip.bootstrap import Engine
 from nhip.catalog import Catalog
 from nhip.domain.access import Principal
 from nhip.services import keys
-from nhip_admin_api.app import create_app
+from nhip_admin_api.app import routed, serve
 
 Json = Any
 
@@ -26,6 +26,10 @@ Json = Any
 def shipped_catalog() -> Catalog:
     """Every shipped plugin; loading them once is enough."""
     return Catalog.load()
+
+
+_idle_apps: list[Litestar] = []
+"""Apps that serve no engine now: to make one takes longer than most tests."""
 
 
 class Api:
@@ -98,12 +102,13 @@ async def open_api(database_url: str, folder: Path, **options: Any) -> AsyncIter
     engine = Engine(loaded, catalog=shipped_catalog(), database=Database.open(database_url), doorbell=Bell())
     try:
         await engine.database.transact(keys.ensure_first_key, loaded.admin_key, engine.clock.micros())
-        app = create_app(engine)
+        app = serve(_idle_apps.pop() if _idle_apps else routed(), engine)
         transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
         # What runs beside the requests ends with the app, and so before the database is closed.
         async with _running(app), httpx.AsyncClient(transport=transport, base_url="http://tests") as client:
             workspace = await engine.database.read(keys.workspace, keys.DEFAULT_WORKSPACE)
             yield Api(engine, client, "tests-admin-key", workspace.id)
+        _idle_apps.append(app)
     finally:
         await engine.stop()
 
