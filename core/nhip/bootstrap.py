@@ -15,6 +15,7 @@ from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
 from nhip.ports import Clock, OpenStorage, Unit
+from nhip.services.asking import carry_over
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.custom_conditions import custom_conditions
 from nhip.services.enrolments import Enrolments
@@ -139,6 +140,7 @@ class Engine:
         while page := unit.workspaces.all(after=after, limit=500):
             for workspace in page:
                 self.matcher.refresh(unit, workspace.id)
+                carry_over(unit, workspace.id, self.matcher, self.clock.micros())
             after = page[-1].id
 
     def work(self) -> asyncio.Task[None]:

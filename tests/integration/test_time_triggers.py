@@ -13,6 +13,7 @@ from nhip.domain.times import format_micros
 from nhip.engine.definition import compile_definition
 from nhip.ports import Unit
 from nhip.services import contacts, looks, scheduler
+from nhip.services.asking import carry_over
 from nhip.services.segments import Segments
 from tests.support.world import World, tag
 
@@ -235,6 +236,119 @@ async def test_a_version_that_asks_something_else_begins_anew(world: World) -> N
     assert await scans(world) == 1
     await world.later(minutes=30)
     assert [time for _, time in await told(world)] == ["2026-11-21T02:00:00Z", "2026-11-21T02:30:00Z"]
+
+
+async def test_a_pause_between_two_looks_loses_nobody_and_looks_in_a_pause_are_gone(world: World) -> None:
+    await segment(world, "vips", VIP)
+    await world.workflow("asleep", tag("asleep"), on=on("dormancy", days=1))
+    await world.workflow("greet", tag("greeted"), on=on("segment_entered", segment="vips"))
+
+    async def a_day(number: int) -> None:
+        """Somebody orders and comes into the segment, and it is looked whom that concerns a day later."""
+        await world.later(hours=2)
+        await world.knows(f"KH-{number}", tags=["VIP"])
+        await order(world, f"KH-{number}")
+        await world.later(hours=22)
+
+    async def pause(**duration: float) -> None:
+        for name in ("asleep", "greet"):
+            await world.pause(name)
+        await world.later(**duration)
+        for name in ("asleep", "greet"):
+            await world.resume(name)
+
+    for number in range(3):  # at 08:00 each time
+        await a_day(number)
+    await pause(minutes=10)
+    await world.later(minutes=50)
+    assert [name for name, _ in await told(world, "segment.entered")] == ["KH-0", "KH-1", "KH-2"]
+    assert [name for name, _ in await told(world, "contact.dormant")] == ["KH-0", "KH-1"]
+    await pause(days=1)  # KH-2 is dormant at 09:00 of the next day, when nobody looks
+    await world.later(hours=1)
+    await world.knows("KH-3", tags=["VIP"])
+    await days_pass(world, 2)
+    assert [name for name, _ in await told(world, "segment.entered")] == ["KH-0", "KH-1", "KH-2", "KH-3"]
+    assert [name for name, _ in await told(world, "contact.dormant")] == ["KH-0", "KH-1"]
+
+
+async def test_a_scan_rests_while_only_paused_workflows_ask_it(world: World) -> None:
+    asleep = on("dormancy", days=1)
+    await world.workflow("one", tag("one"), on=asleep)
+    await world.workflow("other", tag("other"), on=asleep)
+    await order(world, "KH-1")
+    await world.pause("one")
+    assert await world.value("SELECT COUNT(*) FROM scans WHERE due_at IS NOT NULL") == 1
+    await world.archive("other")
+    assert await world.value("SELECT COUNT(*) FROM scans WHERE due_at IS NULL") == 1
+    await days_pass(world, 1)
+    await world.resume("one")
+    await days_pass(world, 1)
+    assert await names_told(world) == ["KH-1"]
+    await world.archive("one")
+    assert await scans(world) == 0
+
+
+# --- another version of Nhịp ------------------------------------------------------------------------------------------
+
+
+async def another_version_wrote(world: World, *fields: str) -> None:
+    """As if a version of Nhịp had published everything that knew these fields of scans not yet, and other keys."""
+    for key, spec in await world.rows("SELECT key, spec FROM scans"):
+        said = {name: value for name, value in msgspec.json.decode(spec).items() if name not in fields}
+        old = {"old": f"older:{key}", "key": key}
+        await world.change("UPDATE workflow_scans SET key = :old WHERE key = :key", **old)
+        await world.change(
+            "UPDATE scans SET key = :old, spec = :spec WHERE key = :key", spec=msgspec.json.encode(said).decode(), **old
+        )
+
+
+async def starts(world: World) -> None:
+    """A process starts."""
+
+    def load(unit: Unit) -> None:
+        world.engine.matcher.refresh(unit, world.workspace_id)
+        carry_over(unit, world.workspace_id, world.engine.matcher, world.clock.micros())
+
+    await world.engine.database.transact(load)
+
+
+async def test_an_upgrade_misses_nobody_and_tells_nobody_twice(world: World, second: World) -> None:
+    await segment(world, "vips", VIP)
+    for n in range(4):
+        await world.knows(f"KH-{n}", tags=["VIP"], birthday=f"1990-11-{22 + n}")
+        await order(world, f"KH-{n}")
+    await world.workflow("often", tag("often"), on=on("schedule", cron="0 */6 * * *", missed="all"))
+    await world.workflow("also", tag("also"), on=on("schedule", cron="0 */6 * * *", missed="all"))
+    await world.workflow("asleep", tag("asleep"), on=on("dormancy", bands=[1, 2]))
+    await world.workflow("birthday", tag("wished"), on=on("birthday", at="08:30"))
+    await world.workflow("greet", tag("greeted"), on=on("segment_entered", segment="vips", existing=True))
+    await world.workflow("paused", tag("paused"), on=on("segment_entered", segment="vips", existing=True))
+    await world.later(hours=1)
+    await world.later(days=1)
+    await world.pause("paused")
+    await another_version_wrote(world, "asker")
+    world.clock.advance(seconds=1)
+    await world.knows("KH-9", tags=["VIP"])
+    world.clock.advance(days=1)  # everything is down
+    await asyncio.gather(starts(second), starts(world))
+    await starts(second)
+    await world.later(minutes=5)
+    kinds = [(row[0], row[1]) for row in await world.rows("SELECT type, subject FROM events ORDER BY id")]
+    assert sorted(name for kind, name in kinds if kind == "segment.entered") == [
+        *(f"KH-{n}" for n in range(4) for _ in range(2)), "KH-9",
+    ]  # fmt: skip
+    assert sorted(name for kind, name in kinds if kind == "contact.dormant") == [
+        f"KH-{n}" for n in range(4) for _ in range(2)
+    ]
+    assert sorted(name for kind, name in kinds if kind == "date.reached") == ["KH-0", "KH-1"]
+    assert sum(kind == "schedule.tick" for kind, _ in kinds) == 4 * 4 + 4 * 5
+    runs = dict(await world.rows("SELECT workflow, COUNT(*) FROM runs GROUP BY workflow"))
+    assert runs == {
+        "often": 36, "also": 36, "asleep": 8, "birthday": 2, "greet": 5, "paused": 4,
+    }  # fmt: skip
+    await world.resume("paused")
+    await days_pass(world, 1)
+    assert await world.value("SELECT COUNT(*) FROM runs WHERE workflow = 'paused'") == 4
 
 
 # --- silences ---------------------------------------------------------------------------------------------------------
@@ -523,6 +637,43 @@ async def test_entering_a_segment(world: World, existing: bool) -> None:
     assert await names_told(world) == [*present, "KH-7", "KH-8", "KH-9"]
 
 
+async def test_each_workflow_is_told_once_who_is_in_a_segment_already(world: World) -> None:
+    existing = on("segment_entered", segment="vips", existing=True)
+    await segment(world, "vips", VIP)
+    await world.knows("KH-1", tags=["VIP"])
+    await world.workflow("first", tag("first"), on=existing)
+    await world.later(hours=2)
+    await world.knows("KH-2", tags=["VIP"])
+    await world.workflow("other", tag("other"), on=existing)
+    await world.workflow("new", tag("new"), on=on("segment_entered", segment="vips"))
+    await days_pass(world, 1)
+    await world.workflow("other", tag("again"), on=existing)
+    await days_pass(world, 1)
+    starts = "SELECT workflow, COUNT(*) FROM runs GROUP BY workflow ORDER BY workflow"
+    assert [tuple(row) for row in await world.rows(starts)] == [("first", 2), ("other", 2)]
+
+    world.clock.advance(days=400)
+    await world.clean()
+    assert await told(world) == []
+    for name in ("first", "other"):  # which is told nobody again, though what was told is forgotten
+        await world.pause(name)
+        await world.later(minutes=1)
+        await world.resume(name)
+    await days_pass(world, 2)
+    assert await told(world) == []
+
+
+async def test_who_is_in_a_segment_already_is_told_after_a_pause_before_the_first_look(world: World) -> None:
+    await segment(world, "vips", VIP)
+    await world.knows("KH-1", tags=["VIP"])
+    await world.workflow("first", tag("first"), on=on("segment_entered", segment="vips", existing=True))
+    await world.pause("first")
+    await days_pass(world, 2)
+    await world.resume("first")
+    await days_pass(world, 2)
+    assert await names_told(world) == ["KH-1"]
+
+
 async def test_time_brings_somebody_into_a_segment(world: World) -> None:
     await segment(
         world,
@@ -554,6 +705,9 @@ async def test_time_brings_somebody_into_a_segment(world: World) -> None:
         (on("dormancy", bands=[30, 30]), "bands[1]"),
         (on("dormancy", days=30, at="25:00"), "at"),
         (on("dormancy", days=30, timezone="contact"), "timezone"),
+        (on("date_reminder", field="appointment.starts_at", offsets=["P0D", "PT3S"]), "offsets[1]"),
+        (on("date_reminder", field="appointment.starts_at", offsets=["PT3H"], every="yearly"), "offsets[0]"),
+        (on("date_reminder", field="appointment.starts_at", offsets=["PT3H"], stale_after="P8D"), "stale_after"),
         (on("date_reminder", field="appointment.starts_at", offsets=["P0D", "PT3H"]), "offsets[1]"),
         (on("date_reminder", field="appointment.starts_at", offsets=["--P3D"]), "offsets[0]"),
         (on("date_reminder", field="birthday"), "field"),

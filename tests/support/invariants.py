@@ -52,10 +52,11 @@ LAWS: Final[dict[str, str]] = {
         LEFT JOIN contacts c ON c.id = d.contact_id AND c.workspace_id = d.workspace_id
         LEFT JOIN records r ON r.id = d.owner_id AND r.workspace_id = d.workspace_id
         WHERE c.id IS NULL OR (d.owner_id <> d.contact_id AND (r.id IS NULL OR r.contact_id <> d.contact_id))""",
-    "a scan stands exactly while an active workflow asks it": """
+    "a scan stands exactly while a workflow asks it, and rests exactly while none of them is active": """
         SELECT s.key FROM scans s LEFT JOIN workflow_scans w ON w.key = s.key AND w.workspace_id = s.workspace_id
         LEFT JOIN workflows f ON f.name = w.workflow AND f.workspace_id = s.workspace_id AND f.state = 'active'
-        GROUP BY s.workspace_id, s.key HAVING COUNT(f.name) = 0 UNION ALL
+        GROUP BY s.workspace_id, s.key, s.due_at, s.watch HAVING COUNT(w.key) = 0
+        OR (COUNT(f.name) = 0) <> (s.due_at IS NULL AND s.watch IS NULL) UNION ALL
         SELECT w.key FROM workflow_scans w LEFT JOIN scans s ON s.key = w.key AND s.workspace_id = w.workspace_id
         WHERE s.key IS NULL""",
     "a run is under way exactly while one of its steps is open": """

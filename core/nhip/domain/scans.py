@@ -6,6 +6,8 @@ per contact, with the scan's key in its data, by which its triggers know it.
 
 import hashlib
 from enum import StrEnum
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 
@@ -78,6 +80,9 @@ class SegmentScan(Struct, tag="segment"):
     when: Cron
     present: bool = False
     """Whether those who are in it when the first look is made count as entering."""
+    asker: str | None = None
+    """The workflow that alone asks it. The engine says it where ``present``: who is in the segment already is then told
+    to each workflow once, whenever it is published."""
 
 
 Scan = SilenceScan | DateScan | TickScan | SegmentScan
@@ -91,7 +96,43 @@ SCAN_EVENTS = {
 """The type of event that each sort of scan makes."""
 
 
+_COUNTED: Final = frozenset({("date", "every"), ("tick", "missed"), ("tick", "segment"), ("segment", "present")})
+"""Fields with a default that were there from the beginning, by the tags of their scans. Never add to them: see
+:func:`scan_key`.
+"""
+
+
 def scan_key(scan: Scan) -> str:
-    """What names a scan: equal for equal ones, so that triggers that ask the same share the answer."""
-    digest = hashlib.blake2b(msgspec.json.encode(scan, order="sorted"), digest_size=10).hexdigest()
-    return f"{msgspec.inspect.type_info(type(scan)).tag}:{digest}"  # type: ignore[attr-defined]
+    """What names a scan: equal for equal ones, so that triggers that ask the same share the answer.
+
+    Keys are stored, so they outlive versions of Nhịp: a field that a scan gets later has a default, and counts only
+    where it holds something else.
+    """
+    said = msgspec.json.encode(_said(scan), order="sorted")
+    digest = hashlib.blake2b(said, digest_size=10).hexdigest()
+    return f"{scan.__struct_config__.tag}:{digest}"
+
+
+def _said(scan: msgspec.Struct) -> dict[str, Any]:
+    """The fields that count, and the tag."""
+    config = scan.__struct_config__
+    said: dict[str, Any] = {config.tag_field: config.tag} if config.tag_field is not None else {}
+    for field in _fields(type(scan)):
+        value = getattr(scan, field.name)
+        if value != field.default or (config.tag, field.name) in _COUNTED:
+            said[field.encode_name] = _said(value) if isinstance(value, msgspec.Struct) else value
+    return said
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
+
+
+def goes_on(said: Any, scan: Any) -> bool:
+    """Whether a scan is the one that was written down as ``said``, in all that was said then."""
+    if not isinstance(said, dict):
+        return bool(said == scan)
+    if isinstance(scan, msgspec.Struct):
+        scan = msgspec.to_builtins(scan)
+    return isinstance(scan, dict) and all(key in scan and goes_on(one, scan[key]) for key, one in said.items())

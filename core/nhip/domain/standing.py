@@ -1,5 +1,7 @@
 """Scans as they stand: what has been looked at, and what is due."""
 
+from typing import Any
+
 import msgspec
 
 from nhip.domain.scans import Scan
@@ -22,6 +24,17 @@ class StandingScan(msgspec.Struct, kw_only=True):
     """How far the look goes that is under way."""
     cursor: str | None
     """Where that look has come to."""
+    created_at: int
+
+
+class AskedScan(Struct):
+    """A scan as it was written down, be it by another version of Nhịp."""
+
+    key: str
+    said: dict[str, Any]
+    since_at: int
+    until_at: int | None
+    cursor: str | None
     created_at: int
 
 

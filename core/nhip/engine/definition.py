@@ -1,6 +1,7 @@
 """Read a workflow definition, finding every fault with its place, and compile it."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from nhip.catalog import Catalog
 from nhip.domain.conditions import Node, all_of, test
 from nhip.domain.errors import InvalidInput, Problem
-from nhip.domain.scans import SCAN_EVENTS, Scan, scan_key
+from nhip.domain.scans import SCAN_EVENTS, Scan, SegmentScan, scan_key
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import ActionStep, Definition, TriggerUse
 from nhip.engine.decoding import convert
@@ -30,10 +31,15 @@ class Compiled(Struct):
     definition: Definition
     program: Program
     entries: tuple[Entry, ...]
-    scans: tuple[Scan, ...] = ()
-    """What its time triggers ask."""
+    asked: Mapping[str, tuple[Scan, ...]] = msgspec.field(default_factory=dict)
+    """What its time triggers ask, by their ids."""
     hears: frozenset[str] = frozenset()
     """The types of events that its runs may wait for, or that may end them."""
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What its time triggers ask, all together."""
+        return tuple(scan for mine in self.asked.values() for scan in mine)
 
 
 class Reference(Struct):
@@ -69,18 +75,19 @@ def compile_definition(raw: Any, catalog: Catalog, *, version_id: str = "") -> C
     program = compile_steps(steps, settings.exit_when)
     _refuse_unreachable(reading, program)
     entries: list[Entry] = []
-    scans: list[Scan] = []
+    asked: dict[str, tuple[Scan, ...]] = {}
     for position, use in enumerate(triggers):
         path = f"triggers[{position}]"
         if use.type in catalog.triggers and not any(p.path.startswith(path) for p in reading.problems):
-            lowered = _lowered(reading, use, path)
+            lowered = _lowered(reading, name, use, path)
             if lowered is not None:
-                types, condition, asked = lowered
+                types, condition, scans = lowered
                 both = all_of(condition, conditions) if condition is not None or conditions is not None else None
                 entries.append(
                     Entry(workflow=name, version_id=version_id, trigger_id=use.id, event_types=types, condition=both)
                 )
-                scans += asked
+                if scans:
+                    asked[use.id] = scans
     if reading.problems:
         raise InvalidInput(reading.problems)
     definition = Definition(
@@ -89,7 +96,7 @@ def compile_definition(raw: Any, catalog: Catalog, *, version_id: str = "") -> C
     actions = {node.action for node in program.nodes if node.action}
     heard = {kind for action in actions for kind in getattr(catalog.actions[action], "hears", ())}
     return Compiled(
-        definition=definition, program=program, entries=tuple(entries), scans=tuple(scans),
+        definition=definition, program=program, entries=tuple(entries), asked=asked,
         hears=program.awaits | program.leaves_at | heard,
     )  # fmt: skip
 
@@ -145,7 +152,7 @@ def _triggers(reading: Reading, raw: Any) -> tuple[TriggerUse, ...]:
 
 
 def _lowered(
-    reading: Reading, use: TriggerUse, path: str
+    reading: Reading, workflow: str, use: TriggerUse, path: str
 ) -> tuple[tuple[str, ...], Node | None, tuple[Scan, ...]] | None:
     """The types of events of a trigger, what has to hold of them, and what time has to be asked."""
     plugin = reading.catalog.triggers[use.type]()
@@ -155,18 +162,26 @@ def _lowered(
         reading.take(error, "" if error.problems and error.problems[0].path.startswith(path) else f"{path}.config")
         return None
     condition, types = lowered.condition, lowered.event_types
-    if lowered.scans:
-        faults = dict.fromkeys(fault for scan in lowered.scans for fault in scan_problems(scan))
+    scans = tuple(_own(scan, workflow) for scan in lowered.scans)
+    if scans:
+        faults = dict.fromkeys(fault for scan in scans for fault in scan_problems(scan))
         for fault in faults:
             reading.fault(f"{path}.config.{fault.path}", fault.code, fault.message)
         if faults:
             return None
-        asked = test("event.data.scan", "in", [scan_key(scan) for scan in lowered.scans])
+        asked = test("event.data.scan", "in", [scan_key(scan) for scan in scans])
         condition = all_of(asked, condition)
-        types = (*types, *dict.fromkeys(SCAN_EVENTS[type(scan)] for scan in lowered.scans))
+        types = (*types, *dict.fromkeys(SCAN_EVENTS[type(scan)] for scan in scans))
     if lowered.where is not None:
         condition = all_of(condition, reading.condition(lowered.where, f"{path}.config.where"))
-    return types, condition, lowered.scans
+    return types, condition, scans
+
+
+def _own(scan: Scan, workflow: str) -> Scan:
+    """A scan that begins with what is there already is a workflow's own; others may be shared."""
+    if isinstance(scan, SegmentScan):
+        return msgspec.structs.replace(scan, asker=workflow if scan.present else None)
+    return scan
 
 
 def _refuse_unreachable(reading: Reading, program: Program) -> None:

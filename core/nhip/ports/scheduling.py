@@ -3,14 +3,38 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from nhip.domain.standing import KeptDate, MetDate, Owner, StandingScan
+from nhip.domain.standing import AskedScan, KeptDate, MetDate, Owner, StandingScan
 
 
 class ScanStore(Protocol):
     """Scans, who asks them, and where they look."""
 
     def ask(self, workspace_id: int, workflow: str, keys: Iterable[str]) -> set[str]:
-        """Write down that a workflow asks these scans and no others; answers those that nobody asks any more."""
+        """Write down that a workflow asks these scans and no others; answers those that it asks no more."""
+        ...
+
+    def asked(self, workspace_id: int) -> dict[str, set[str]]:
+        """The keys of the scans that each workflow asks."""
+        ...
+
+    def asked_by(self, workspace_id: int, workflow: str) -> set[str]:
+        """The keys of the scans that a workflow asks."""
+        ...
+
+    def written(self, workspace_id: int, keys: Sequence[str]) -> Sequence[AskedScan]:
+        """These scans as they were written down, held until the unit ends; those that another version wrote, too."""
+        ...
+
+    def askers(self, workspace_id: int, keys: Iterable[str]) -> dict[str, bool]:
+        """Those of these scans that any workflow asks, and whether an active one does."""
+        ...
+
+    def rest(self, workspace_id: int, keys: Iterable[str]) -> None:
+        """Let these scans look no more, and stay where they are."""
+        ...
+
+    def resting(self, workspace_id: int, keys: Sequence[str]) -> Sequence[StandingScan]:
+        """Those of these scans that rest, held until the unit ends."""
         ...
 
     def known(self, workspace_id: int, keys: Sequence[str]) -> set[str]:

@@ -154,6 +154,14 @@ class Matcher:
         """What the time triggers of the workflows ask that may start runs, by key; ask after :meth:`refresh`."""
         return {key: scan for mine in self._scans[workspace_id].values() for key, scan in mine.items()}
 
+    def asking(self, workspace_id: int) -> Iterator[tuple[str, str, Mapping[str, Scan]]]:
+        """Each workflow that may start runs, with its version's id and what its time triggers ask, by key; ask after
+        :meth:`refresh`.
+        """
+        mine = self._scans[workspace_id]
+        for workflow, version_id in self._current[workspace_id].items():
+            yield workflow, version_id, mine.get(workflow, {})
+
     def watches(self, workspace_id: int) -> Sequence[Watch]:
         """The fields whose days those scans need to find; ask after :meth:`refresh`."""
         return self._watches.get(workspace_id, ())

@@ -14,7 +14,7 @@ from nhip.domain.struct import Struct
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.definition import Compiled, compile_definition
 from nhip.ports import Unit
-from nhip.services.asking import ask
+from nhip.services import asking
 from nhip.services.definition_checks import Checked, check_definition
 from nhip.services.matching import Versions
 from nhip.services.revisions import check_match
@@ -361,7 +361,14 @@ class Workflows:
         stored.updated_at = now
         unit.workflows.update(stored)
         unit.workflows.close_activations(workspace_id, name, now)
-        ask(unit, workspace_id, name, self._scans(unit, stored) if state is WorkflowState.ACTIVE else (), now)
+        match state:
+            case WorkflowState.ACTIVE:
+                is_resumed = action == "workflow.resume"
+                asking.ask(unit, workspace_id, name, self._scans(unit, stored), now, resumed=is_resumed)
+            case WorkflowState.PAUSED:
+                asking.pause(unit, workspace_id, name, self._scans(unit, stored))
+            case _:
+                asking.ask(unit, workspace_id, name, (), now)
         if state is WorkflowState.ACTIVE and stored.published_version_id is not None:
             unit.workflows.open_activation(workspace_id, name, stored.published_version_id, now)
             if before == WorkflowState.PAUSED:
@@ -370,11 +377,14 @@ class Workflows:
 
     def _scans(self, unit: Unit, stored: StoredWorkflow) -> tuple[Scan, ...]:
         """What the time triggers of the published version ask."""
-        version = self.published(unit, stored)
+        compiled = self._compiled(self.published(unit, stored))
+        return compiled.scans if compiled is not None else ()
+
+    def _compiled(self, version: StoredVersion | None) -> Compiled | None:
         try:
-            return compile_definition(version.definition, self._catalog).scans if version is not None else ()
+            return compile_definition(version.definition, self._catalog) if version is not None else None
         except InvalidInput:  # a plugin of it is not installed any more, so it starts nothing
-            return ()
+            return None
 
 
 def _listens(compiled: Compiled | None) -> str | None:

@@ -5,7 +5,8 @@ Example, greeting who became a regular customer, at nine the next morning::
     {"id": "regular", "type": "segment_entered", "config": {"segment": "regulars"}}
 
 Once a day it is looked who came in since the day before. ``event.data`` says ``segment`` and ``entered_at``. Who left
-the segment meanwhile is told all the same; who leaves and comes in again is told again.
+the segment meanwhile is told all the same; who leaves and comes in again is told again. With ``existing``, the workflow
+is told once who is in the segment already when it begins.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,7 +32,8 @@ scans = Table(
     ),
 )
 """One row per distinct scan. Everything up to ``since_at`` has been looked at; while a look is under way it goes up to
-``until_at`` and has come to ``cursor``. ``due_at`` is NULL while nothing can be looked at yet."""
+``until_at`` and has come to ``cursor``. ``due_at`` is NULL while nothing can be looked at yet, or only paused workflows
+ask."""
 
 workflow_scans = Table(
     "workflow_scans",
@@ -43,7 +44,7 @@ workflow_scans = Table(
     PrimaryKeyConstraint("workspace_id", "workflow", "key"),
     Index("ix_workflow_scans_key", "workspace_id", "key"),
 )
-"""Which active workflows ask which scans."""
+"""Which active workflows ask which scans, and which scans of paused ones stay where they are."""
 
 date_watches = Table(
     "date_watches",

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 from nhip.adapters.db import scan_tables
 from nhip.adapters.db.statements import BulkInsert, Statement
 from nhip.domain.scans import Scan
-from nhip.domain.standing import StandingScan
+from nhip.domain.standing import AskedScan, StandingScan
 
 _decode: Final = msgspec.json.Decoder(Scan).decode
+_decode_said: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 _ASKED = Statement("SELECT key FROM workflow_scans WHERE workspace_id = :workspace_id AND workflow = :workflow")
@@ -19,7 +20,13 @@ _INSERT_ASKED = BulkInsert(scan_tables.workflow_scans, ("workspace_id", "workflo
 _DELETE_ASKED = Statement(
     "DELETE FROM workflow_scans WHERE workspace_id = :workspace_id AND workflow = :workflow AND {key in keys}"
 )
-_STILL_ASKED = Statement("SELECT key FROM workflow_scans WHERE workspace_id = :workspace_id AND {key in keys}")
+_EVERY_ASKED = Statement("SELECT workflow, key FROM workflow_scans WHERE workspace_id = :workspace_id")
+_ASKERS = Statement(
+    "SELECT s.key, MAX(CASE WHEN w.state = 'active' THEN 1 ELSE 0 END) FROM workflow_scans s"
+    " JOIN workflows w ON w.workspace_id = s.workspace_id AND w.name = s.workflow"
+    " WHERE s.workspace_id = :workspace_id AND {s.key in keys} GROUP BY s.key"
+)
+_REST = Statement("UPDATE scans SET due_at = NULL WHERE workspace_id = :workspace_id AND {key in keys}")
 _KNOWN = Statement("SELECT key FROM scans WHERE workspace_id = :workspace_id AND {key in keys}")
 _INSERT = BulkInsert(
     scan_tables.scans,
@@ -28,10 +35,18 @@ _INSERT = BulkInsert(
 )
 _DELETE = Statement("DELETE FROM scans WHERE workspace_id = :workspace_id AND {key in keys}")
 _DUE = Statement("SELECT workspace_id, key FROM scans WHERE due_at <= :now ORDER BY due_at LIMIT :limit")
-_TAKE: Final = (
-    "SELECT workspace_id, key, spec, watch, due_at, since_at, until_at, cursor, created_at FROM scans"
-    " WHERE workspace_id = :workspace_id AND key = :key AND due_at <= :now"
+_COLUMNS: Final = "SELECT workspace_id, key, spec, watch, due_at, since_at, until_at, cursor, created_at FROM scans"
+_WRITTEN = Statement(
+    "SELECT key, spec, since_at, until_at, cursor, created_at FROM scans"
+    " WHERE workspace_id = :workspace_id AND {key in keys} ORDER BY key",
+    lock=True,
 )
+_RESTING = Statement(
+    _COLUMNS
+    + " WHERE workspace_id = :workspace_id AND {key in keys} AND due_at IS NULL AND watch IS NULL ORDER BY key",
+    lock=True,
+)
+_TAKE: Final = _COLUMNS + " WHERE workspace_id = :workspace_id AND key = :key AND due_at <= :now"
 _TAKE_SQLITE = Statement(_TAKE)
 _TAKE_POSTGRES = Statement(_TAKE + " FOR UPDATE SKIP LOCKED")
 _SAVE = Statement(
@@ -70,6 +85,13 @@ _EXTERNAL_IDS = Statement(
 )
 
 
+def _standing(row: Any) -> StandingScan:
+    return StandingScan(
+        workspace_id=row[0], key=row[1], scan=_decode(row[2]), watch=row[3], due_at=row[4], since_at=row[5],
+        until_at=row[6], cursor=row[7], created_at=row[8],
+    )  # fmt: skip
+
+
 class SqlScans:
     """Implements :class:`nhip.ports.ScanStore`."""
 
@@ -79,14 +101,41 @@ class SqlScans:
 
     def ask(self, workspace_id: int, workflow: str, keys: Iterable[str]) -> set[str]:
         wanted = set(keys)
-        asked = {row[0] for row in _ASKED.run(self._connection, workspace_id=workspace_id, workflow=workflow)}
+        asked = self.asked_by(workspace_id, workflow)
         _INSERT_ASKED.run(self._connection, [(workspace_id, workflow, key) for key in sorted(wanted - asked)])
         left = asked - wanted
-        if not left:
-            return set()
-        _DELETE_ASKED.execute(self._connection, workspace_id=workspace_id, workflow=workflow, keys=sorted(left))
-        still = _STILL_ASKED.run(self._connection, workspace_id=workspace_id, keys=sorted(left))
-        return left - {row[0] for row in still}
+        if left:
+            _DELETE_ASKED.execute(self._connection, workspace_id=workspace_id, workflow=workflow, keys=sorted(left))
+        return left
+
+    def asked(self, workspace_id: int) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for workflow, key in _EVERY_ASKED.run(self._connection, workspace_id=workspace_id):
+            found.setdefault(workflow, set()).add(key)
+        return found
+
+    def asked_by(self, workspace_id: int, workflow: str) -> set[str]:
+        return {row[0] for row in _ASKED.run(self._connection, workspace_id=workspace_id, workflow=workflow)}
+
+    def written(self, workspace_id: int, keys: Sequence[str]) -> Sequence[AskedScan]:
+        rows = _WRITTEN.run(self._connection, workspace_id=workspace_id, keys=list(keys))
+        return [
+            AskedScan(
+                key=row[0], said=_decode_said(row[1]), since_at=row[2], until_at=row[3], cursor=row[4],
+                created_at=row[5],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def askers(self, workspace_id: int, keys: Iterable[str]) -> dict[str, bool]:
+        rows = _ASKERS.run(self._connection, workspace_id=workspace_id, keys=sorted(keys))
+        return {row[0]: bool(row[1]) for row in rows}
+
+    def rest(self, workspace_id: int, keys: Iterable[str]) -> None:
+        _REST.execute(self._connection, workspace_id=workspace_id, keys=sorted(keys))
+
+    def resting(self, workspace_id: int, keys: Sequence[str]) -> Sequence[StandingScan]:
+        return [_standing(row) for row in _RESTING.run(self._connection, workspace_id=workspace_id, keys=list(keys))]
 
     def known(self, workspace_id: int, keys: Sequence[str]) -> set[str]:
         return {row[0] for row in _KNOWN.run(self._connection, workspace_id=workspace_id, keys=list(keys))}
@@ -113,10 +162,7 @@ class SqlScans:
         if not rows:
             return None
         [row] = rows
-        return StandingScan(
-            workspace_id=row[0], key=row[1], scan=_decode(row[2]), watch=row[3], due_at=row[4], since_at=row[5],
-            until_at=row[6], cursor=row[7], created_at=row[8],
-        )  # fmt: skip
+        return _standing(row)
 
     def save(self, scan: StandingScan) -> None:
         _SAVE.execute(
