@@ -111,6 +111,25 @@ async def test_a_draft_may_name_what_is_not_there_and_a_publish_may_not(api: Api
     assert (await api.get("/v1/workflows/thanks"))["state"] == "draft"
 
 
+async def test_validating_tells_when_time_sets_it_off_next(api: Api) -> None:
+    timely = {
+        **with_steps({"id": "mark", "action": "update_contact", "config": {"add_tags": ["VIP"]}}),
+        "triggers": [{"id": "leap", "type": "schedule", "config": {"cron": "0 9 29 2 *", "timezone": "Europe/Berlin"}}],
+    }
+    told = (await api.post("/v1/workflows/thanks/validate", timely))["next_times"]
+    assert [(one["trigger"], one["timezone"], len(one["times"])) for one in told] == [("leap", "Europe/Berlin", 5)]
+    assert all(time.endswith("-02-29T09:00:00+01:00") for time in told[0]["times"])
+    await api.post("/v1/workflows", timely, 201)
+    assert (await api.get("/v1/workflows/thanks"))["next_times"] == []
+    await api.post("/v1/workflows/thanks/publish")
+    shown = await api.get("/v1/workflows/thanks")
+    assert shown["next_times"] == told
+    assert (await api.put("/v1/workflows/thanks", shown))["next_times"] == told
+    await api.post("/v1/workflows/thanks/pause")
+    assert (await api.get("/v1/workflows/thanks"))["next_times"] == []
+    assert (await api.post("/v1/workflows/thanks/validate", {"steps": 1}))["next_times"] == []
+
+
 async def test_references_deep_inside_and_in_fallbacks_are_checked(api: Api) -> None:
     await api.post("/v1/channels", CONSOLE, 201)
     await api.put("/v1/templates/thanks", THANKS, 201)

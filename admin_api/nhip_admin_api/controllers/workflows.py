@@ -66,7 +66,7 @@ class WorkflowsController(Controller):
         stored = await engine.database.transact(
             workflows.create, principal.workspace_id, data, principal.key_id, engine.clock.micros()
         )
-        return tagged(workflow_view(stored, None), stored, created=f"/v1/workflows/{stored.name}")
+        return tagged(workflow_view(stored, None, ()), stored, created=f"/v1/workflows/{stored.name}")
 
     @get(guards=[requires("workflows:read")], summary="List workflows")
     async def list_workflows(
@@ -87,9 +87,12 @@ class WorkflowsController(Controller):
     async def get_workflow(
         self, engine: TheEngine, principal: ThePrincipal, workflows: TheWorkflows, name: FromPath[str]
     ) -> Response[dict[str, Any]]:
-        """The draft, with where the workflow stands."""
+        """The draft, with where the workflow stands; `next_times` are those of the published version, and empty while
+        it is not active.
+        """
         stored, published = await engine.database.read(workflows.show, principal.workspace_id, name)
-        return tagged(workflow_view(stored, published), stored)
+        times = workflows.next_times(stored, published, engine.clock.now())
+        return tagged(workflow_view(stored, published, times), stored)
 
     @put("/{name:str}", guards=[requires("workflows:write")], summary="Make a workflow or replace its draft")
     async def put_workflow(
@@ -113,7 +116,9 @@ class WorkflowsController(Controller):
             actor=principal.key_id,
             now=engine.clock.micros(),
         )
-        return tagged(workflow_view(stored, published), stored, created=f"/v1/workflows/{name}" if created else None)
+        times = workflows.next_times(stored, published, engine.clock.now())
+        view = workflow_view(stored, published, times)
+        return tagged(view, stored, created=f"/v1/workflows/{name}" if created else None)
 
     @delete("/{name:str}", guards=[requires("workflows:write")], summary="Take a draft away")
     async def delete_workflow(
@@ -139,10 +144,12 @@ class WorkflowsController(Controller):
         name: FromPath[str],
         data: Annotated[dict[str, Any] | None, Body(description="A definition; without one, the stored draft")] = None,
     ) -> Validation:
-        """Everything that would stop a publish, and what looks like a mistake. Nothing is stored."""
+        """Everything that would stop a publish, and what looks like a mistake; when time would set it off next. Nothing
+        is stored.
+        """
         checked = await engine.database.read(workflows.check, principal.workspace_id, name, data)
         standing = await engine.database.read(workflows.standing, principal.workspace_id, name)
-        return Validation.of(checked, standing)
+        return Validation.of(checked, standing, engine.clock.now())
 
     @post("/{name:str}/dry-run", guards=[requires("workflows:read")], status_code=200, summary="Dry run")
     async def try_workflow(
@@ -254,7 +261,8 @@ class WorkflowsController(Controller):
             actor=principal.key_id,
             now=engine.clock.micros(),
         )
-        return tagged(workflow_view(stored, published), stored)
+        times = workflows.next_times(stored, published, engine.clock.now())
+        return tagged(workflow_view(stored, published, times), stored)
 
     # --- states ------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Problem
+from nhip.engine.next_times import NextTimes, next_times
 from nhip.services.definition_checks import Checked
 from nhip.services.workflows import Archived, Published
 from nhip_admin_api.presenting import moment
@@ -37,7 +38,9 @@ class WorkflowSummary(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def workflow_view(stored: StoredWorkflow, published: StoredVersion | None) -> dict[str, Any]:
+def workflow_view(
+    stored: StoredWorkflow, published: StoredVersion | None, times: Sequence[NextTimes]
+) -> dict[str, Any]:
     """A workflow with the fields of its draft at the top, so that what was read can be changed and sent back."""
     return {
         "title": "",
@@ -50,6 +53,7 @@ def workflow_view(stored: StoredWorkflow, published: StoredVersion | None) -> di
         "has_unpublished_changes": published is None or published.definition != stored.draft,
         "created_at": moment(stored.created_at),
         "updated_at": moment(stored.updated_at),
+        "next_times": times,
     }
 
 
@@ -81,15 +85,18 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
     running: list[Standing]
     """The runs under way: those whose version is replaced by a publish, which takes a plan for them."""
+    next_times: tuple[NextTimes, ...]
+    """When each time trigger would tick, or look whom it concerns, if this were published now."""
 
     @classmethod
-    def of(cls, checked: Checked, standing: Sequence[StandingRuns]) -> Self:
+    def of(cls, checked: Checked, standing: Sequence[StandingRuns], now: datetime) -> Self:
         """Show what was found."""
         return cls(
             valid=not checked.problems,
             problems=checked.problems,
             warnings=checked.warnings,
             running=[Standing.of(one) for one in standing],
+            next_times=next_times(checked.compiled, now) if checked.compiled is not None else (),
         )
 
 

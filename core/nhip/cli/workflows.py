@@ -19,6 +19,7 @@ from nhip.cli.scenarios import test
 from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.times import to_micros
 from nhip.engine.definition import compile_definition
+from nhip.engine.next_times import NextTimes, next_times
 from nhip.ports import Unit
 from nhip.services import keys
 from nhip.services.workflows import Workflows
@@ -42,20 +43,28 @@ workflows.add_command(test)
 @click.argument("files", nargs=-1, required=True, type=_file)
 @as_json
 def validate(files: tuple[Path, ...], machine: bool) -> None:
-    """Check definitions without a database; each fault is told with its place.
+    """Check definitions without a database; each fault is told with its place, and when time sets them off next.
 
     Whether the channels and templates that they name exist is asked when they are published.
     """
     catalog = _catalog()
-    found = {str(file): _faults(file, catalog) for file in files}
+    now = datetime.now(UTC)
+    found = {str(file): _judged(file, catalog, now) for file in files}
     if machine:
-        show_json([{"file": file, "valid": not faults, "errors": faults} for file, faults in found.items()])
+        show_json(
+            [
+                {"file": file, "valid": not faults, "errors": faults, "next_times": times}
+                for file, (faults, times) in found.items()
+            ]
+        )
     else:
-        for file, faults in found.items():
+        for file, (faults, times) in found.items():
             click.echo(f"{file}: {'valid' if not faults else f'{len(faults)} errors'}")
             for fault in faults:
                 click.echo(f"  {fault.path or 'input'}: {fault.message} [{fault.code}]")
-    if any(found.values()):
+            for one in times:
+                click.echo(f"  {one.trigger} ({one.timezone}): {', '.join(one.times) or 'never'}")
+    if any(faults for faults, _ in found.values()):
         raise SystemExit(1)
 
 
@@ -110,12 +119,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise invalid(str(file), "malformed_input", str(error)) from None
 
 
-def _faults(file: Path, catalog: Catalog) -> tuple[Problem, ...]:
+def _judged(file: Path, catalog: Catalog, now: datetime) -> tuple[tuple[Problem, ...], tuple[NextTimes, ...]]:
+    """The faults of a definition; where it has none, when time sets it off next."""
     try:
-        compile_definition(_read(file), catalog)
+        return (), next_times(compile_definition(_read(file), catalog), now)
     except InvalidInput as error:
-        return error.problems
-    return ()
+        return error.problems, ()
 
 
 async def _import(

@@ -1,6 +1,7 @@
 """Workflows: drafts that admins edit, versions that never change, and which of them may start runs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.definition import Compiled, compile_definition
+from nhip.engine.next_times import NextTimes, next_times
 from nhip.ports import Unit
 from nhip.services import asking
 from nhip.services.definition_checks import Checked, check_definition
@@ -21,7 +23,16 @@ from nhip.services.revisions import check_match
 from nhip.services.version_plans import VersionPlans
 
 READ_ONLY: Final = frozenset(
-    {"state", "revision", "published_version", "has_unpublished_changes", "created_at", "updated_at", "warnings"}
+    {
+        "state",
+        "revision",
+        "published_version",
+        "has_unpublished_changes",
+        "created_at",
+        "updated_at",
+        "warnings",
+        "next_times",
+    }
 )
 """What is answered beside a definition, and ignored when it comes back."""
 
@@ -258,6 +269,13 @@ class Workflows:
         return Published(
             workflow=stored, version=version, created=created, warnings=checked.warnings, standing=tuple(standing)
         )
+
+    def next_times(
+        self, stored: StoredWorkflow, published: StoredVersion | None, now: datetime
+    ) -> tuple[NextTimes, ...]:
+        """When time sets a workflow off next: never, while it is not active."""
+        compiled = self._compiled(published) if stored.state == WorkflowState.ACTIVE else None
+        return next_times(compiled, now) if compiled is not None else ()
 
     def standing(self, unit: Unit, workspace_id: int, name: str) -> Sequence[StandingRuns]:
         """The runs under way, by the version and the step that they stand on."""
