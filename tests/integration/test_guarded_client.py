@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from nhip import AmbiguousOutcome, NotSentError
 from nhip.adapters import http as http_module
 from nhip.adapters.http import GuardedClient
+from nhip.ports.surroundings import CALL_BEGINS_BEFORE
 from nhip.testing.standins.server import Answer, Request, StandIn
 
 
@@ -298,6 +299,18 @@ async def test_a_connection_closed_while_idle_is_not_mistaken_for_a_broken_one(
 ) -> None:
     assert await closes_idle_connections(client, server, pause) == 0
     assert server.requests == 200
+
+
+async def test_a_request_of_a_process_that_slept_is_not_written(client: GuardedClient, server: Server) -> None:
+    """Neither on a new connection nor on a kept one; the next one is."""
+    for sent in (0, 1):
+        token = CALL_BEGINS_BEFORE.set(asyncio.get_running_loop().time() - 0.001)
+        with pytest.raises(NotSentError) as caught:
+            await client.request("POST", server.base_url, body=b"x")
+        assert caught.value.data["code"] == "lease"
+        CALL_BEGINS_BEFORE.reset(token)
+        assert server.requests == sent
+        assert (await client.request("POST", server.base_url, body=b"x")).status == 200
 
 
 async def test_without_the_look_at_idle_connections_requests_would_break(

@@ -5,6 +5,7 @@ credentials from the environment, keeps no cookies, and bounds the time and the 
 what an engine that must not send twice needs to know: the request surely did not go out, or nobody knows.
 """
 
+import asyncio
 import select
 import socket
 import zlib
@@ -19,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from nhip.adapters.addresses import WEB_PORTS, check_url, is_public
 from nhip.domain.errors import AmbiguousOutcome, NotSentError
 from nhip.plugin_api import HttpResponse
+from nhip.ports.surroundings import CALL_BEGINS_BEFORE
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -82,7 +84,11 @@ class CarefulConnector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout
     ) -> "Connection":
-        """Get a connection that is fit to be written to."""
+        """Get a connection that is fit to be written to, and is written to at once.
+
+        Raises:
+            NotSentError: it is too late to begin (``lease``).
+        """
         while True:
             connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
@@ -91,6 +97,10 @@ class CarefulConnector(aiohttp.TCPConnector):
             connection.close()
         if protocol is not None:
             self._used.add(protocol)
+        before = CALL_BEGINS_BEFORE.get()
+        if before is not None and asyncio.get_running_loop().time() > before:
+            connection.release()
+            raise NotSentError("the process slept too long to begin the request", code="lease")
         return connection
 
     @cached_property
@@ -174,8 +184,8 @@ class GuardedClient:
 
         Raises:
             NotSentError: the request surely did not go out. ``data["code"]`` is ``invalid_url``, ``refused_url``,
-                ``refused_address``, ``unresolved_name``, ``tls``, ``connection_refused``, ``connect_timeout`` or
-                ``invalid_request``.
+                ``refused_address``, ``unresolved_name``, ``tls``, ``connection_refused``, ``connect_timeout``,
+                ``lease`` or ``invalid_request``.
             AmbiguousOutcome: it may have gone out, and no readable answer came: ``timeout``, ``disconnected``,
                 ``response_too_long`` or ``unreadable_response``.
         """

@@ -1,11 +1,19 @@
 """What else the services need: a doorbell, a renderer, a clock."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from nhip.domain.errors import Problem
 from nhip.domain.messages import Content
+
+CALL_BEGINS_BEFORE: Final[ContextVar[float | None]] = ContextVar("call_begins_before", default=None)
+"""When the time of the call that is now under way ends: a moment of the event loop's clock, in seconds.
+
+A client that is about to write a request later than that does not: the process has slept meanwhile, and the step may be
+somebody else's.
+"""
 
 
 class Doorbell(Protocol):

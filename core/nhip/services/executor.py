@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from nhip.catalog import Catalog
@@ -25,6 +25,7 @@ from nhip.domain.times import from_micros
 from nhip.engine.decoding import convert
 from nhip.plugin_api import Channel, Facts, HttpClient, RemoteAction
 from nhip.ports import Clock, Doorbell, Renderer, Storage
+from nhip.ports.surroundings import CALL_BEGINS_BEFORE
 from nhip.services.channel_pool import ChannelPool
 from nhip.services.claimed import Calling, Claimed, Sending
 from nhip.services.execute import Called, Execution, Sent
@@ -241,6 +242,22 @@ class Executor:
         """Whether a call that begins now ends before the lease does: afterwards the step may be somebody else's."""
         return asyncio.get_running_loop().time() + self._call_timeout + self._grace < lease_ends
 
+    @contextlib.asynccontextmanager
+    async def _call_time(self) -> AsyncIterator[None]:
+        """The time of one call. The process may sleep through its end: the client that writes a request looks at the
+        clock once more.
+
+        Raises:
+            TimeoutError: it is over.
+        """
+        ends = asyncio.get_running_loop().time() + self._call_timeout + self._grace
+        before = CALL_BEGINS_BEFORE.set(ends)
+        try:
+            async with asyncio.timeout_at(ends):
+                yield
+        finally:
+            CALL_BEGINS_BEFORE.reset(before)
+
     def _spawn(self, work: Any, places: int) -> None:
         self._in_flight += places
         task = asyncio.get_running_loop().create_task(work)
@@ -280,7 +297,7 @@ class Executor:
         """Call the channel; what it may not do (raise, hang, miscount) is ambiguous."""
         messages = [sending.message for sending in sendings]
         try:
-            async with asyncio.timeout(self._call_timeout + self._grace):
+            async with self._call_time():
                 outcomes = await channel.send(messages, self._call_timeout)
         except TimeoutError:
             return [Ambiguous(code="timeout", detail="the channel did not answer in time")] * len(messages)
@@ -308,7 +325,7 @@ class Executor:
         context = StepRemoteContext(calling, self._clock.micros(), self._call_timeout, self._http, self._renderer)
         try:
             config = convert(calling.node.config, action.config_type, "config")
-            async with asyncio.timeout(self._call_timeout + self._grace):
+            async with self._call_time():
                 output = dict(await action.run(context, config))
             encode_output(output)
         except ActionUnavailable as error:
