@@ -11,6 +11,7 @@ from nhip.engine.moments import DEFAULT_ZONE, zone
 from nhip.engine.schedule import CONTACT, upcoming
 
 _MOST: Final = 5
+_ByTheClock = SilenceScan | DateScan | TickScan | SegmentScan
 
 
 class NextTimes(Struct):
@@ -25,11 +26,11 @@ class NextTimes(Struct):
 
 
 def next_times(compiled: Compiled, now: datetime) -> tuple[NextTimes, ...]:
-    """The next five times of each time trigger, by its zones."""
+    """The next five times of each time trigger, by its zones. A trigger that looks every minute has none to tell."""
     found = []
     for trigger, scans in compiled.asked.items():
         zones: dict[str, set[datetime]] = {}
-        for clock in dict.fromkeys(_clock(scan) for scan in scans):
+        for clock in dict.fromkeys(_clock(scan) for scan in scans if isinstance(scan, _ByTheClock)):
             zones.setdefault(clock.timezone, set()).update(_upcoming(clock, now))
         for name, moments in zones.items():
             times = tuple(one.astimezone(_place(name)).isoformat() for one in sorted(moments)[:_MOST])
@@ -37,7 +38,7 @@ def next_times(compiled: Compiled, now: datetime) -> tuple[NextTimes, ...]:
     return tuple(found)
 
 
-def _clock(scan: SilenceScan | DateScan | TickScan | SegmentScan) -> Cron | DateScan:
+def _clock(scan: _ByTheClock) -> Cron | DateScan:
     """What of a scan says when it looks, alike for all that look at the same times."""
     if isinstance(scan, DateScan):
         return DateScan(field="", days=0, at=scan.at, timezone=scan.timezone)
