@@ -67,6 +67,30 @@ def test_ninety_days_pass_in_a_moment(story: World) -> None:
     assert time.perf_counter() - began < 5  # it takes a twentieth of a second where nothing else runs
 
 
+def test_a_day_on_which_a_scan_finds_nobody_costs_four_units(story: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time is not counted, because others may use the machine; a unit takes some tenths of a millisecond."""
+    story.workflow({**workflow(send()), "triggers": [{"id": "asleep", "type": "dormancy", "config": {"bands": [80]}}]})
+    story.event("order.created", contact="KH-1", order={"external_id": "DH-1", "status": "new"})
+    database, counted = type(story.engine.database), 0
+
+    def count(door: Any) -> Any:
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            nonlocal counted
+            counted += 1
+            return door(*args, **kwargs)
+
+        return counting
+
+    for name in ("transact", "read"):
+        monkeypatch.setattr(database, name, count(getattr(database, name)))
+
+    story.advance(days=79)
+    assert counted <= 4 * 79 + 1
+    assert story.sent() == []
+    story.advance(days=11)
+    assert [(message.at - START).days for message in story.sent()] == [80]
+
+
 def test_what_falls_due_happens_at_its_own_moment(story: World) -> None:
     story.workflow(workflow(pause("P1D"), send(), pause("PT6H"), {**send(), "id": "again"}))
     story.event("shop.opened", contact="KH-1")

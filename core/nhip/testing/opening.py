@@ -14,11 +14,12 @@ from nhip.settings import Settings
 
 WORKSPACE: Final = "world"
 _SECRET_KEY: Final = "what a world seals is known to everybody"  # noqa: S105
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  (only a folder of our own in it, with a name that nobody can know)
 
 
 def new_folder() -> Path:
-    """A folder for one world, for what its plugins may want to keep in files."""
-    return Path(tempfile.mkdtemp(prefix="nhip-world-"))
+    """A folder for one world, for what its plugins may keep in files: in memory where the system has such a place."""
+    return Path(tempfile.mkdtemp(prefix="nhip-world-", dir=_MEMORY if _MEMORY.is_dir() else None))
 
 
 def new_database() -> MemoryDatabase:

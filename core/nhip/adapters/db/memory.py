@@ -8,10 +8,11 @@ takes as long as its statements.
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
 
 from nhip.adapters.db.faults import FAULTS, insist, translated
 from nhip.adapters.db.session import open_unit
@@ -34,6 +35,15 @@ def _begin(connection: Connection) -> None:
     driver.execute("BEGIN")
 
 
+@cache
+def _engine() -> Engine:
+    """One for all, since it keeps what statements were compiled to. Each of its connections is a database by itself."""
+    engine = create_engine("sqlite+pysqlite://", poolclass=NullPool, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _setup)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
 class MemoryDatabase:
     """Implements :class:`nhip.ports.OpenStorage`, for one event loop. Make it with :meth:`migrated` or :meth:`copy`."""
 
@@ -41,12 +51,7 @@ class MemoryDatabase:
 
     def __init__(self, content: sqlite3.Connection | None = None) -> None:
         """Empty, or with the content of another database."""
-        self._engine = create_engine(
-            "sqlite+pysqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-        )
-        event.listen(self._engine, "connect", _setup)
-        event.listen(self._engine, "begin", _begin)
-        self._connection: Connection | None = self._engine.connect()
+        self._connection: Connection | None = _engine().connect()
         if content is not None:
             content.backup(self._driver)
 
@@ -107,4 +112,3 @@ class MemoryDatabase:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._engine.dispose()
