@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "nhip.cli.keys:keys",
     "workflows": "nhip.cli.workflows:workflows",
     "recipes": "nhip.cli.recipes:recipes",
+    "standin": "nhip.cli.standins:standin",
 }
 
 
