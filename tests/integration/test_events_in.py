@@ -257,6 +257,16 @@ class TestTags:
             ("contact.tag_removed", "a"), ("contact.tag_added", "c"), ("contact.tag_added", "d"),
         }  # fmt: skip
 
+    async def test_a_client_that_tells_of_a_tag_by_a_snapshot_starts_what_waits_for_it(self, world: World) -> None:
+        await world.workflow("vip", wait("P1D"), on=[{"id": "t", "type": "tag_added", "config": {"tag": ["VIP"]}}])
+        await world.knows("KH-1", tags=["old"])
+        for tags, started in ((["old", "hot", "VIP"], 1), (["old", "hot", "VIP"], 0), (["old"], 0), (["VIP"], 1)):
+            contact = {"external_id": "KH-1", "tags": tags}
+            receipt = await world.happens("contact.tag_added", contact=contact)
+            assert len(receipt.runs) == started, tags
+        rows = await world.rows("SELECT data FROM events WHERE type = 'contact.tag_added' ORDER BY id")
+        assert [msgspec.json.decode(row[0]).get("tag") for row in rows] == ["hot", "VIP", None, None, "VIP"]
+
     async def test_saying_the_same_again_changes_nothing(self, world: World) -> None:
         await world.knows("KH-1", tags=["a"], name="Anh")
         before = await event_types(world)

@@ -419,6 +419,7 @@ def test_task_completed(config: dict[str, Any], event_type: str, facts: dict[str
     ("config", "event_type", "facts", "expected"),
     [
         pytest.param({}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, True, id="any"),
+        pytest.param({}, "contact.tag_added", {"contact": {"tags": ["VIP"]}}, False, id="nothing new"),
         pytest.param({"tag": ["vip"]}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, True, id="the tag"),
         pytest.param({"tag": ["new"]}, "contact.tag_added", {"event": {"data": {"tag": "VIP"}}}, False, id="another"),
         pytest.param(

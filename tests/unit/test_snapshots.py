@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.engine.snapshots import activity_kind, activity_kinds, contact_events, merge, record_events
+from nhip.engine.snapshots import activity_kind, activity_kinds, contact_events, merge, record_events, told_apart
 
 VALUES = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.lists(st.text(max_size=2), max_size=3)
@@ -107,6 +107,26 @@ def test_what_a_change_of_a_record_means(created: bool, previous: dict[str, Any]
     assert [kind for kind, _ in found] == events
     if "status" in previous:
         assert found[-1][1] == {"external_id": "DH-1", "from": previous["status"], "to": "sent"}
+
+
+PUT_ON = [("contact.tag_added", {"tag": tag}) for tag in ("VIP", "hot")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "says", "rest"),
+    [
+        ("contact.tag_added", {}, "VIP", ["hot"]),
+        ("contact.tag_added", {"tag": "hot"}, "hot", ["VIP"]),
+        ("contact.tag_added", {"tag": "other"}, "other", ["VIP", "hot"]),
+        ("contact.tag_removed", {}, None, ["VIP", "hot"]),
+        ("contact.updated", {}, None, ["VIP", "hot"]),
+    ],
+)
+def test_an_event_about_a_tag_is_about_one(kind: str, data: dict[str, str], says: str | None, rest: list[str]) -> None:
+    said, following = told_apart(kind, data, [*PUT_ON, ("contact.updated", {"changed": ["tags"]})])
+    assert said.get("tag") == says
+    assert [more["tag"] for one, more in following if one == "contact.tag_added"] == rest
+    assert any(one == "contact.updated" for one, _ in following) == (kind != "contact.updated")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What a snapshot changes: new attributes, the old values of what changed, and the events that follow from it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nhip.domain.customers import ActivityCount, Contact, Record
@@ -9,6 +9,7 @@ from nhip.domain.times import format_micros
 from nhip.engine.scoring import score_at
 
 Attributes = dict[str, Any]
+TAG_EVENTS = ("contact.tag_added", "contact.tag_removed")
 CARE = "care"
 """The kind of activity that counts when somebody last spoke with a contact."""
 _SPOKEN = frozenset({"call.ended", "telesales.outcome", "task.completed", "message.replied", "ticket.rated"})
@@ -113,6 +114,26 @@ def contact_events(
 
 
 def record_events(
+def told_apart(
+    kind: str, data: Attributes, following: Iterable[tuple[str, Attributes]]
+) -> tuple[Attributes, list[tuple[str, Attributes]]]:
+    """What an event says, and those that follow from what it changes, without what it says itself.
+
+    An event about a tag speaks of one tag: of the one in ``data.tag``, else of the first that its snapshot puts on, or
+    takes off. The others are events of their own.
+    """
+    rest: list[tuple[str, Attributes]] = []
+    for one, said in following:
+        if one != kind:
+            rest.append((one, said))
+        elif kind in TAG_EVENTS:
+            if data.get("tag") is None:
+                data = {**data, **said}
+            elif data["tag"] != said["tag"]:
+                rest.append((one, said))
+    return data, rest
+
+
     kind: str, created: bool, previous: Mapping[str, Any], now: Mapping[str, Any]
 ) -> Iterator[tuple[str, Attributes]]:
     """The events that a change of a record means. A new record is only ``created``, whatever its status."""

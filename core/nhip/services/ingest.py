@@ -17,7 +17,7 @@ from nhip.domain.events import Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.scores import SCORE_CHANGED
 from nhip.engine.conditions import CustomConditions
-from nhip.engine.snapshots import contact_events, record_events, record_facts
+from nhip.engine.snapshots import contact_events, record_events, record_facts, told_apart
 from nhip.ports import Unit
 from nhip.services.entries import Entries, Happening
 from nhip.services.known import Known, Reads, named_contact
@@ -250,10 +250,9 @@ class _Batch:
         root: Happening | None = None
         if event.type:
             root = Happening(event.id or new_id(), event.type, time, event, None)
+            root.data, following = told_apart(event.type, event.data, following)
             happenings.append(root)
         for kind, data in following:
-            if kind == event.type:
-                continue
             happening = Happening(new_id(), kind, time, event, root)
             happening.data = data
             root = root or happening

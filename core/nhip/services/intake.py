@@ -15,6 +15,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.times import parse_time, to_micros
 from nhip.engine.decoding import problem_of
 from nhip.engine.moments import zone_names
+from nhip.engine.snapshots import TAG_EVENTS
 from nhip.services.phones import normalise_phone
 
 MAX_NESTING: Final = 32
@@ -91,6 +92,16 @@ def decode_events(body: bytes, *, batch: bool) -> list[CloudEvent]:
         raise MalformedInput(f"not JSON: {error}") from error
 
 
+def _check_tag(data: Mapping[str, Any], path: str) -> None:
+    """An event about a tag names it, or brings the contact's tags, which tell."""
+    tag, contact = data.get("tag"), data.get("contact")
+    if tag is None:
+        if not isinstance(contact, dict) or contact.get("tags") is None:
+            raise invalid(f"{path}.tag", "missing", "which tag? name it here, or send all tags in data.contact.tags")
+    elif not isinstance(tag, str) or not tag:
+        raise invalid(f"{path}.tag", "bad_value", "a tag is a text that is not empty")
+
+
 class Intake:
     """Turns outside forms into :class:`~nhip.domain.events.IncomingEvent`, knowing the registered record types."""
 
@@ -139,6 +150,8 @@ class Intake:
             except ValueError as error:
                 raise invalid(f"{prefix}time", "bad_value", str(error)) from error
         data = envelope.data or {}
+        if envelope.type in TAG_EVENTS:
+            _check_tag(data, f"{prefix}data")
         contact = self.contact(data["contact"], f"{prefix}data.contact") if "contact" in data else None
         if contact is not None and envelope.subject:
             named = contact.setdefault("external_id", envelope.subject)

@@ -5,7 +5,8 @@ Example, inviting who became a VIP::
     {"id": "vip", "type": "tag_added", "config": {"tag": ["VIP"]}}
 
 Nhịp derives ``contact.tag_added`` with the tag in ``data.tag`` when a contact's tags change, however they do; a client
-that sends the event itself names the tag there. A new contact that arrives with the tag counts too. Several tags put on
+that sends the event itself names the tag there, or sends the contact's tags: the one that is new is then the event's,
+and each other that is new has an event of its own. A new contact that arrives with the tag counts too. Several tags put on
 at once start a workflow once.
 """
 
@@ -39,7 +40,7 @@ class TagAdded(Trigger):
         return Lowered(
             event_types=("contact.tag_added", "contact.created"),
             condition=any_of(
-                all_of(added, test("event.data.tag", "in", tags) if tags else None),
+                all_of(added, test("event.data.tag", "in", tags) if tags else test("event.data.tag", "is_not_empty")),
                 all_of(
                     created, test("contact.tags", "has_any", tags) if tags else test("contact.tags", "is_not_empty")
                 ),
