@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -242,6 +243,51 @@ async def test_facebook_checks_the_address(api: Api) -> None:
     assert (await api.client.get("/hooks/in/none", params=asked)).status_code == 404
     plain = await make(api, "form")
     assert (await api.client.get(plain, params={**asked, "hub.verify_token": ""})).status_code == 403
+
+
+# --- what follows -----------------------------------------------------------------------------------------------------
+
+
+async def test_forms_are_split_among_staff(api: Api) -> None:
+    for name in ("NV-1", "NV-2", "NV-3"):
+        await api.put(f"/v1/staff/{name}", {"name": name, "department": "sales"})
+    await api.put("/v1/staff/NV-9", {"name": "Lan", "department": "sales", "active": False})
+    split = {"to": "owner", "fallback": {"to": "department:sales"}}
+    await api.post(
+        "/v1/workflows",
+        {
+            "name": "split",
+            "triggers": [{"id": "form", "type": "form_submitted", "config": {"form": ["offer"]}}],
+            "steps": [{"id": "split", "action": "assign", "config": {"what": "contact", **split}}],
+        },
+        201,
+    )
+    await api.post("/v1/workflows/split/publish")
+    hook = await make(api)
+
+    async def owners() -> dict[str, str | None]:
+        return {one["phone"]: one.get("owner") for one in (await api.get("/v1/contacts?limit=200"))["items"]}
+
+    bodies = [{"form": "offer", "name": f"Khách {n}", "phone": f"09870000{n:02}"} for n in range(9)]
+    for _ in range(2):  # each is sent twice before anything is done
+        answers = await asyncio.gather(*(post(api, hook, body) for body in bodies))
+        assert {answer.status_code for answer in answers} == {202}
+    await api.work()
+    first = await owners()
+    assert Counter(first.values()) == {"NV-1": 3, "NV-2": 3, "NV-3": 3}
+
+    again = await asyncio.gather(*(post(api, hook, body) for body in bodies))
+    assert [answer.json()["duplicates"] for answer in again] == [1] * 9
+    more = [{**body, "message": text} for body in bodies[:2] for text in ("Gọi lại", "Gọi gấp")]
+    assert {(await post(api, hook, body)).json()["accepted"] for body in more} == {1}
+    await api.work()
+    assert await owners() == first, "who asks again stays with whoever has them"
+
+    await post(api, hook, {**FORM, "phone": "0912345678"})
+    await api.work()
+    turns = await api.get("/v1/runs?workflow=split&limit=200")
+    assert len(turns["items"]) == 9 + 4 + 1
+    assert Counter((await owners()).values()).most_common(1)[0][1] == 4, "no turn was lost or used up by those"
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------
