@@ -84,6 +84,7 @@ from nhip.plugin_api import (
     SecretStore,
     Taxonomy,
     Trigger,
+    holiday_of,
 )
 
 __version__ = "0.1.0"
@@ -173,6 +174,7 @@ __all__ = [
     "caller_number",
     "dialled_number",
     "format_time",
+    "holiday_of",
     "hookimpl",
     "invalid",
     "parse_duration",

@@ -6,7 +6,7 @@ A plugin's hook returns *classes*. A class says its ``kind`` and its ``config_ty
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, dataclass_transform
@@ -36,6 +36,17 @@ from nhip.domain.verdict import Verdict
 
 Facts = Mapping[str, Any]
 """What a decision reads: ``{"contact": {…}, "order": {…}, "previous": {…}, "event": {…}, "run": {…}, …}``."""
+CALENDAR: Final = " calendar"
+"""The name under which the workspace's calendar travels with the facts of a condition; no record type has it."""
+
+
+def holiday_of(facts: Facts, day: date) -> str | None:
+    """The title of the holiday that a day is in the workspace's calendar, or ``None``: for :meth:`Condition.check`.
+
+    The day is one of the place that the condition is about. Facts without a calendar have no holidays.
+    """
+    calendar: Callable[[date], str | None] | None = facts.get(CALENDAR)
+    return calendar(day) if calendar is not None else None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
@@ -201,12 +212,20 @@ class LocalContext(Protocol):
     def assign(self, to: Assign | str) -> Assigned:
         """Choose who gets something; nobody, where nobody can. The turn counts if the action succeeds.
 
-        Whoever left or is away is passed over, and with ``working_hours`` whoever is not within theirs. Of a word alone
-        ``owner`` and an external id, with ``staff:`` before it or without, mean that person also while they are away.
-        Two workers that choose at once never give the same turn.
+        Whoever left or is away is passed over, and with ``working_hours`` whoever is not within theirs; on holidays of
+        the workspace's calendar nobody is, unless their hours say so. Of a word alone ``owner`` and an external id,
+        with ``staff:`` before it or without, mean that person also while they are away. Two workers that choose at once
+        never give the same turn.
 
         Raises:
             ActionFailed: it names an employee who does not exist, and nobody to fall back on.
+        """
+        ...
+
+    def holiday(self, day: date) -> str | None:
+        """The title of the holiday that a day is in the workspace's calendar, or ``None``.
+
+        The day is one of the place that the action is about: turn a time into that place's date first.
         """
         ...
 
@@ -671,4 +690,5 @@ __all__ = [
     "SecretStore",
     "Taxonomy",
     "Trigger",
+    "holiday_of",
 ]

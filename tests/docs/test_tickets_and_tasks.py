@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from nhip import Taxonomy
+from nhip.domain.calendars import Calendar
+from nhip.engine import calendars
 from nhip.engine.definition import compile_definition
 from nhip.engine.taxonomies import faults
 from nhip_bundles.records import TICKET_TAXONOMY
@@ -22,12 +24,17 @@ def test_its_steps_are_steps() -> None:
 
     compiled = compile_definition({"name": "page", "triggers": triggers, "steps": steps}, shipped_catalog())
 
-    assert len(compiled.definition.steps) == len(BLOCKS) - 1
+    assert len(compiled.definition.steps) == len(BLOCKS) - 2
 
 
 def test_its_taxonomy_is_one() -> None:
     [taxonomy] = [block for block in BLOCKS if "statuses" in block]
     assert list(faults(msgspec.convert(taxonomy, Taxonomy))) == []
+
+
+def test_its_calendar_is_one() -> None:
+    [calendar] = [block for block in BLOCKS if "holidays" in block]
+    assert list(calendars.faults(msgspec.convert(calendar, Calendar))) == []
 
 
 def test_it_says_how_many_words_are_shipped() -> None:

@@ -515,7 +515,7 @@ class TestOverHttp:
         made = await api.put("/v1/telesales-campaigns/tea", {"object": "lead", "agents": ["NV-1"]}, 201)
         assert made["hours"] == {
             "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "08:00", "to": "17:00",
-            "timezone": "Asia/Ho_Chi_Minh",
+            "timezone": "Asia/Ho_Chi_Minh", "holidays": False,
         }  # fmt: skip
         assert made["retry"]["no_answer"] == {"after": "PT4H", "times": 3}
         assert made["entries"] == {"waiting": 0, "open": 0, "taken": 0, "done": 0, "cancelled": 0}

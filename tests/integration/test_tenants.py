@@ -61,6 +61,7 @@ OBJECTS = [
     if route.parameters
     and route.scope is not None
     and route.path not in ("/v1/records/{kind}", "/v1/plugins/{sort}/{kind}", "/v1/taxonomies/{kind}")
+    and not route.path.startswith("/v1/calendar/public-holidays")
 ]  # fmt: skip
 
 
@@ -120,7 +121,7 @@ async def everything(api: Api, values: dict[str, dict[str, str]]) -> dict[str, A
             route.method == "GET"
             and route.path.startswith("/v1/")
             and not route.path.startswith(
-                ("/v1/plugins", "/v1/metrics", "/v1/workspaces", "/v1/api-keys", "/v1/taxonomies")
+                ("/v1/plugins", "/v1/metrics", "/v1/workspaces", "/v1/api-keys", "/v1/taxonomies", "/v1/calendar/p")
             )
         ):
             family = route.path.split("/")[2]
@@ -154,6 +155,7 @@ async def test_lists_hold_nothing_of_another_workspace(api: Api) -> None:
     for route in routes():
         if route.method == "GET" and route.path.startswith("/v1/") and route.parameters in ((), ("kind",)):
             if route.path in (
+                "/v1/calendar",
                 "/v1/plugins",
                 "/v1/source-presets",
                 "/v1/workspaces",

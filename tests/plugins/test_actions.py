@@ -1,7 +1,7 @@
 """What each shipped action asks of the engine, with the engine's own renderer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from nhip import (
     TemplateError,
 )
 from nhip.adapters.templates import TemplateRenderer
+from nhip.domain.calendars import Calendar, Holiday
+from nhip.engine.calendars import closed_days
 from nhip_actions.create_task import CreateTask
 from nhip_actions.create_ticket import CreateTicket
 from nhip_actions.due import NextWorking, next_working
@@ -399,6 +401,11 @@ VIETNAM, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
             "2026-11-28T09:00+07:00", {"days": ["sat"]}, VIETNAM, "2026-12-05T09:00+07:00", id="a week later"
         ),
         pytest.param("2026-11-23T01:00+07:00", {}, PARIS, "2026-11-23T09:00+01:00", id="elsewhere"),
+        pytest.param("2027-02-05T07:00+07:00", {}, VIETNAM, "2027-02-15T09:00+07:00", id="after Tết"),
+        pytest.param(
+            "2027-02-12T18:30+01:00", {"next_working": "20:00"}, PARIS, "2027-02-15T20:00+01:00",
+            id="on the last day of Tết elsewhere",
+        ),
         pytest.param(
             "2026-03-29T00:30+01:00", {"next_working": "02:30", "days": ["sun"]}, PARIS, "2026-03-29T03:30+02:00",
             id="at an hour that the clocks skip",
@@ -407,7 +414,14 @@ VIETNAM, PARIS = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("Europe/Paris")
 )  # fmt: skip
 def test_the_next_working_day(now: str, config: dict[str, Any], place: ZoneInfo, expected: str) -> None:
     due = msgspec.convert({"next_working": "09:00", **config}, NextWorking)
-    assert next_working(due, datetime.fromisoformat(now), place) == datetime.fromisoformat(expected)
+    tet = closed_days(Calendar(holidays=(Holiday(date=date(2027, 2, 5), to=date(2027, 2, 12), title="Tết"),)))
+    assert next_working(due, datetime.fromisoformat(now), place, tet) == datetime.fromisoformat(expected)
+
+
+def test_whoever_is_closed_all_year_still_has_a_working_day() -> None:
+    now = datetime(2026, 11, 23, tzinfo=VIETNAM)
+    due = next_working(NextWorking(next_working="09:00"), now, VIETNAM, lambda _: "never here")
+    assert timedelta(days=365) < due - now < timedelta(days=385)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What ``route_call`` and ``ivr_call`` make of their configurations."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
@@ -66,12 +66,17 @@ def test_an_option_is_one_key(key: str) -> None:
         ({"days": ["sun"]}, "2026-11-21T05:00:00", False),  # a Saturday
         ({"days": ["sat"], "from": "22:00", "to": "02:00"}, "2026-11-21T18:30:00", True),  # Sunday, 01:30
         ({"from": "00:00", "to": "00:00"}, "2026-11-21T05:00:00", True),
+        ({}, "2026-11-24T05:00:00", False),  # a holiday
+        ({"holidays": True}, "2026-11-24T05:00:00", True),
+        ({"from": "22:00", "to": "02:00"}, "2026-11-23T18:30:00", True),  # since the evening before it
+        ({"from": "22:00", "to": "02:00"}, "2026-11-24T18:30:00", False),  # in the night after it
     ],
 )
 def test_a_store_is_open_when_its_hours_say_so(hours: dict[str, Any], moment: str, expected: bool) -> None:
     now = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-    assert is_open(msgspec.convert(hours, OpeningHours), now) is expected
-    assert is_open(None, now)
+    holiday = {date(2026, 11, 24): "Ngày Văn hóa Việt Nam"}.get
+    assert is_open(msgspec.convert(hours, OpeningHours), now, holiday) is expected
+    assert is_open(None, now, holiday)
 
 
 def test_a_call_starts_by_the_number_that_was_dialled() -> None:

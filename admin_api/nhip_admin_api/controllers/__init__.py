@@ -3,6 +3,7 @@
 from litestar import Controller
 
 from nhip_admin_api.controllers.access import ApiKeysController, AuditController, WorkspacesController
+from nhip_admin_api.controllers.calendar import CalendarController
 from nhip_admin_api.controllers.channels import ChannelsController
 from nhip_admin_api.controllers.contacts import ContactsController
 from nhip_admin_api.controllers.deliveries import DeliveriesController
@@ -29,6 +30,7 @@ CONTROLLERS: list[type[Controller]] = [
     AccountsController,
     ApiKeysController,
     AuditController,
+    CalendarController,
     ContactsController,
     EventsController,
     OperationsController,

@@ -84,7 +84,9 @@ class TelesalesEntry(msgspec.Struct, frozen=True, kw_only=True):
     outcome_note: str | None
     call_back_at: datetime | None
     run: Annotated[str | None, Meta(description="The run that asked for the call")]
-    reason: Annotated[str | None, Meta(description="Why it was cancelled")]
+    reason: Annotated[
+        str | None, Meta(description="Why it was cancelled; `holiday` where it waits only because the day is one")
+    ]
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None
@@ -93,13 +95,14 @@ class TelesalesEntry(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, shown: ShownEntry) -> Self:
         """Show an entry with what is known of the contact."""
         entry, contact = shown.entry, shown.contact
-        same = ("id", "campaign", "agent", "priority", "note", "attempts", "outcome", "outcome_note", "reason")
+        same = ("id", "campaign", "agent", "priority", "note", "attempts", "outcome", "outcome_note")
         return cls(
             **{name: getattr(entry, name) for name in same},
             contact=contact.external_id if contact is not None else None,
             name=contact.attributes.get("name") if contact is not None else None,
             phone=contact.attributes.get("phone") if contact is not None else None,
             state=msgspec.convert(shown.state, State),
+            reason=shown.reason,
             due_at=moment(shown.due_at),
             call_back_at=moment_or_none(entry.call_back_at),
             run=entry.run_id,

@@ -8,7 +8,9 @@ How = Literal["round_robin", "least_busy"]
 
 
 class Passed(Struct):
-    """Somebody who was passed over, and why: ``left``, ``absent``, ``out_of_hours``, ``no_address`` or ``unknown``."""
+    """Somebody who was passed over, and why: ``left``, ``absent``, ``out_of_hours``, ``holiday``, ``no_address`` or
+    ``unknown``.
+    """
 
     staff: str
     reason: str

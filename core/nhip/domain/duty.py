@@ -27,6 +27,9 @@ class Hours(Struct):
     )
     to: Annotated[ClockTime, Meta(description="When they end, as in 17:30; this minute is out")] = "17:30"
     timezone: Annotated[str, Meta(description="An IANA time zone", max_length=64)] = "Asia/Ho_Chi_Minh"
+    holidays: Annotated[bool, Meta(description="Whether they also begin on holidays of the workspace's calendar")] = (
+        False
+    )
 
 
 Moment = Annotated[datetime, Meta(tz=True)]

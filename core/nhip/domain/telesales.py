@@ -60,6 +60,9 @@ class CallingHours(Struct):
     from_: Clock = msgspec.field(default="08:00", name="from")
     to: Clock = "17:00"
     timezone: Annotated[str, Meta(max_length=100, description="An IANA name")] = "Asia/Ho_Chi_Minh"
+    holidays: Annotated[bool, Meta(description="Whether agents may call on holidays of the workspace's calendar")] = (
+        False
+    )
 
 
 class Retry(Struct):
@@ -198,6 +201,8 @@ class ShownEntry(msgspec.Struct, kw_only=True):
     """When it may be called, within the hours."""
     contact: Contact | None
     place: EntryPlace | None = None
+    reason: str | None = None
+    """Why it was cancelled, or ``holiday`` where it waits only because nobody calls on this day."""
 
 
 class ShownCampaign(msgspec.Struct, kw_only=True):

@@ -136,6 +136,8 @@ class WaitWindow(Struct, tag="window"):
     days: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
     """The days on which the hours begin, Monday is 0."""
     timezone: str = "contact"
+    holidays: bool = True
+    """Whether they also begin on holidays of the workspace's calendar."""
 
 
 class WaitEvent(Struct, tag="event"):

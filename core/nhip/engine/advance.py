@@ -7,10 +7,11 @@ from typing import Any
 
 from nhip.domain.struct import Struct
 from nhip.domain.verdict import Verdict
+from nhip.engine.calendars import ClosedDays, always_open
 from nhip.engine.conditions import CustomConditions, judge
 from nhip.engine.program import END, NodeKind, Program, ProgramNode, ProgramWay
 from nhip.engine.waits import wait_ending
-from nhip.plugin_api import Facts
+from nhip.plugin_api import CALENDAR, Facts
 
 
 class Position(Struct):
@@ -68,12 +69,15 @@ def advance(
     now: datetime,
     customs: CustomConditions,
     workflow: str = "",
+    closed: ClosedDays = always_open,
 ) -> Advance:
     """Go on from ``position`` (``None`` at the start of a run) until something has to be done or waited for.
 
-    ``workflow`` is its name: with the contact's external id it decides the way at a split. It always ends: every step
-    leads to a later pair of node and iteration (:meth:`Program.place`), and every loop is bounded.
+    ``workflow`` is its name: with the contact's external id it decides the way at a split. ``closed`` is the
+    workspace's calendar, for windows and conditions that keep it. It always ends: every step leads to a later pair of
+    node and iteration (:meth:`Program.place`), and every loop is bounded.
     """
+    facts = {**facts, CALENDAR: closed}
     left = leaving(program, facts, now, customs)
     if left is not None:
         return Advance(passed=(), then=Finish(state="exited", reason=left))
@@ -100,7 +104,7 @@ def advance(
                 return Advance(passed=tuple(passed), then=Finish(state="exited", reason=node.reason, node=node))
             case NodeKind.WAIT:
                 assert node.wait is not None
-                ending = wait_ending(node.wait, facts, now)
+                ending = wait_ending(node.wait, facts, now, closed)
                 if ending.until is not None:
                     awaits = getattr(node.wait, "events", ())
                     stop = Wait(node=node, until=ending.until, iteration=iteration, awaits=awaits)

@@ -1,14 +1,15 @@
 """Who gets something: the next in turn, or whoever has least to do, of those who are there. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from nhip.domain.assignment import How, Passed
 from nhip.domain.customers import Staff
 from nhip.domain.duty import Hours
 from nhip.domain.struct import Struct
-from nhip.engine.moments import zone
+from nhip.engine.calendars import ClosedDays, always_open
+from nhip.engine.moments import DEFAULT_ZONE, zone
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -18,6 +19,8 @@ ABSENT: Final = "absent"
 """They are away."""
 OUT_OF_HOURS: Final = "out_of_hours"
 """It is none of their hours."""
+HOLIDAY: Final = "holiday"
+"""It would be one of their hours, were the day no holiday."""
 NO_ADDRESS: Final = "no_address"
 """The channel of the message does not reach them."""
 UNKNOWN: Final = "unknown"
@@ -42,7 +45,14 @@ class Choice(Struct):
 
 
 def choose(
-    candidates: Iterable[Candidate], how: How, last: str | None, now: datetime, *, hours: bool, absences: bool = True
+    candidates: Iterable[Candidate],
+    how: How,
+    last: str | None,
+    now: datetime,
+    *,
+    hours: bool,
+    absences: bool = True,
+    closed: ClosedDays = always_open,
 ) -> Choice:
     """Choose one of the candidates.
 
@@ -57,11 +67,12 @@ def choose(
         now: aware.
         hours: whether they must be within their hours.
         absences: whether they must not be away.
+        closed: the workspace's calendar.
     """
     free: list[Candidate] = []
     passed: list[Passed] = []
     for one in sorted(candidates, key=_name):
-        reason = one.obstacle or obstacle(one.person, now, hours=hours, absences=absences)
+        reason = one.obstacle or obstacle(one.person, now, hours=hours, absences=absences, closed=closed)
         if reason is None:
             free.append(one)
         else:
@@ -73,15 +84,25 @@ def choose(
     return Choice(staff=_name(chosen), passed=tuple(passed))
 
 
-def obstacle(person: Staff, now: datetime, *, hours: bool, absences: bool = True) -> str | None:
-    """Why somebody may not get anything now, if so."""
+def obstacle(
+    person: Staff, now: datetime, *, hours: bool, absences: bool = True, closed: ClosedDays = always_open
+) -> str | None:
+    """Why somebody may not get anything now, if so.
+
+    Whoever has not said any hours works at all of them, on every day that is no holiday in Vietnam's time zone.
+    """
     if not person.active:
         return LEFT
     if absences and any(one.from_ <= now < one.until for one in person.absences):
         return ABSENT
-    if hours and person.hours is not None and not any(is_within(one, now) for one in shifts(person)):
+    if not hours:
+        return None
+    if person.hours is None:
+        return HOLIDAY if closed(now.astimezone(zone(DEFAULT_ZONE)).date()) is not None else None
+    begun = [(one, day) for one in shifts(person) if (day := day_begun(one, now)) is not None]
+    if not begun:
         return OUT_OF_HOURS
-    return None
+    return None if any(one.holidays or closed(day) is None for one, day in begun) else HOLIDAY
 
 
 def shifts(person: Staff) -> tuple[Hours, ...]:
@@ -91,14 +112,16 @@ def shifts(person: Staff) -> tuple[Hours, ...]:
     return (person.hours,) if isinstance(person.hours, Hours) else person.hours
 
 
-def is_within(hours: Hours, now: datetime) -> bool:
-    """Whether it is within these hours where they are meant."""
+def day_begun(hours: Hours, now: datetime) -> date | None:
+    """The day on which these hours began, where they are meant; ``None`` outside of them."""
     local = now.astimezone(zone(hours.timezone))
-    clock, today = f"{local:%H:%M}", DAYS[local.weekday()]
+    clock, today = f"{local:%H:%M}", local.date()
+    yesterday = today - timedelta(days=1)
     if hours.from_ < hours.to:
-        return today in hours.days and hours.from_ <= clock < hours.to
-    yesterday = DAYS[(local - timedelta(days=1)).weekday()]
-    return (today in hours.days and clock >= hours.from_) or (yesterday in hours.days and clock < hours.to)
+        return today if DAYS[today.weekday()] in hours.days and hours.from_ <= clock < hours.to else None
+    if DAYS[today.weekday()] in hours.days and clock >= hours.from_:
+        return today
+    return yesterday if DAYS[yesterday.weekday()] in hours.days and clock < hours.to else None
 
 
 def _name(one: Candidate) -> str:

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from nhip.domain.conditions import All, AnyOf, Custom, Node, Not, Test
+from nhip.domain.errors import StorageUnavailable
 from nhip.domain.verdict import Verdict
 from nhip.engine.operators import OPERATORS, probe_of
 from nhip.engine.probes import DIFFERS, Fault, Probe
@@ -114,9 +115,15 @@ def _compile_custom(node: Custom, customs: CustomConditions) -> Probe:
 
 
 def ask(node: Custom, facts: Facts, now: datetime, customs: CustomConditions) -> Verdict | None:
-    """What a plugin's condition says, or ``None`` if it broke."""
+    """What a plugin's condition says, or ``None`` if it broke.
+
+    Raises:
+        StorageUnavailable: what it asked about could not be read; that is no fault of the plugin.
+    """
     try:
         verdict: object = customs[node.condition](node.config, facts, now)
+    except StorageUnavailable:
+        raise
     except Exception:  # noqa: BLE001  # a broken plugin never stops the others
         return None
     return verdict if isinstance(verdict, Verdict) else None

@@ -79,20 +79,24 @@ def _window(reading: Reading, raw: Any, path: str) -> Waiting | None:
     if not isinstance(raw, dict):
         reading.fault(path, "bad_value", 'a window is {"days": ["mon"], "from": "08:00", "to": "20:00"}')
         return None
-    reading.unknown(raw, {"days", "from", "to", "timezone"}, path)
+    reading.unknown(raw, {"days", "from", "to", "timezone", "holidays"}, path)
     opens, closes = reading.clock(raw.get("from"), f"{path}.from"), reading.clock(raw.get("to"), f"{path}.to")
     days = raw.get("days", list(DAYS))
     if not isinstance(days, list) or not days or not all(isinstance(day, str) and day in DAYS for day in days):
         reading.fault(f"{path}.days", "bad_value", f"days are a list of {', '.join(DAYS)}")
         days = []
     timezone = reading.timezone(raw.get("timezone", "contact"), f"{path}.timezone")
+    holidays = raw.get("holidays", True)
+    if not isinstance(holidays, bool):
+        reading.fault(f"{path}.holidays", "bad_value", "true or false says whether the hours also hold on holidays")
+        return None
     if opens is None or closes is None or not days:
         return None
     if opens == closes:
         reading.fault(f"{path}.to", "bad_value", "a window ends at another time than it begins")
         return None
     numbers = tuple(sorted({DAYS.index(day) for day in days}))
-    return WaitWindow(from_=opens, to=closes, days=numbers, timezone=timezone)
+    return WaitWindow(from_=opens, to=closes, days=numbers, timezone=timezone, holidays=holidays)
 
 
 def _event(reading: Reading, raw: Mapping[str, Any], path: str) -> Waiting | None:

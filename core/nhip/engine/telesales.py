@@ -8,6 +8,8 @@ from nhip.domain.struct import Struct
 from nhip.domain.telesales import CallBacks, CallingHours, Outcome, Retry, RetryRules
 from nhip.domain.times import parse_duration
 from nhip.domain.workflow import WaitWindow
+from nhip.engine.calendars import ClosedDays, always_open
+from nhip.engine.moments import zone
 from nhip.engine.reading_waits import DAYS
 from nhip.engine.waits import window_opening
 
@@ -36,12 +38,21 @@ def window_of(hours: CallingHours) -> WaitWindow:
         to=time.fromisoformat(hours.to),
         days=tuple(sorted({DAYS.index(day) for day in hours.days})),
         timezone=hours.timezone,
+        holidays=hours.holidays,
     )
 
 
-def calling_time(hours: CallingHours, wanted: datetime) -> datetime:
-    """``wanted`` where it lies within the hours, else when they open next."""
-    return window_opening(window_of(hours), {}, wanted).astimezone(UTC)
+def calling_time(hours: CallingHours, wanted: datetime, closed: ClosedDays = always_open) -> datetime:
+    """``wanted`` where it lies within the hours, else when they open next. ``closed`` is the workspace's calendar."""
+    return window_opening(window_of(hours), {}, wanted, closed).astimezone(UTC)
+
+
+def holiday_now(hours: CallingHours, now: datetime, closed: ClosedDays) -> str | None:
+    """The title of the holiday that alone keeps agents from calling now, where one does."""
+    if calling_time(hours, now, closed) <= now or calling_time(hours, now) > now:
+        return None
+    today = now.astimezone(zone(hours.timezone)).date()
+    return closed(today)
 
 
 def next_agent(agents: Sequence[str], active: Collection[str], last: str | None) -> str | None:
@@ -70,6 +81,7 @@ def next_call(
     rules: RetryRules,
     hours: CallingHours,
     now: datetime,
+    closed: ClosedDays = always_open,
 ) -> NextCall:
     """Decide whether and when a contact is called again; ``counts`` are the outcomes of the calls before this one."""
     came = counts.get(outcome, 0) + 1
@@ -80,4 +92,4 @@ def next_call(
     if rule is None or (rule.times is not None and came > rule.times):
         return NextCall(due=None, counts=added)
     wanted = now + parse_duration(rule.after) if isinstance(rule, Retry) else call_back_at or now
-    return NextCall(due=calling_time(hours, wanted), counts=added)
+    return NextCall(due=calling_time(hours, wanted, closed), counts=added)

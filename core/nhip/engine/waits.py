@@ -9,6 +9,7 @@ from typing import Final
 
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WaitEvent, WaitFor, Waiting, WaitUntil, WaitWindow
+from nhip.engine.calendars import ClosedDays, always_open
 from nhip.engine.facts import reader
 from nhip.engine.moments import date_of, moment_of, zone, zone_of
 from nhip.plugin_api import Facts
@@ -27,6 +28,8 @@ OPEN: Final = "open"
 """The outcome of a wait for hours in which it is already."""
 
 _HORIZON: Final = datetime(9000, 1, 1, tzinfo=UTC)
+_LOOKED_AHEAD: Final = 370
+"""For how many days hours are looked for that no holiday closes."""
 
 
 class Ending(Struct):
@@ -36,15 +39,15 @@ class Ending(Struct):
     outcome: str | None = None
 
 
-def wait_ending(wait: Waiting, facts: Facts, now: datetime) -> Ending:
-    """Decide when a wait that begins now ends."""
+def wait_ending(wait: Waiting, facts: Facts, now: datetime, closed: ClosedDays = always_open) -> Ending:
+    """Decide when a wait that begins now ends. ``closed`` is the workspace's calendar."""
     match wait:
         case WaitFor():
             return Ending(until=_bounded(now, wait.duration))
         case WaitEvent():
             return Ending(until=_bounded(now, wait.timeout))
         case WaitWindow():
-            opening = window_opening(wait, facts, now)
+            opening = window_opening(wait, facts, now, closed)
             return Ending(outcome=OPEN) if opening <= now else Ending(until=opening)
         case WaitUntil():
             moment = _moment(wait, facts)
@@ -69,22 +72,26 @@ def instant(day: date, clock: time, place: tzinfo) -> datetime:
     return datetime.fromtimestamp(local.timestamp(), UTC)
 
 
-def window_opening(window: WaitWindow, facts: Facts, now: datetime) -> datetime:
+def window_opening(window: WaitWindow, facts: Facts, now: datetime, closed: ClosedDays = always_open) -> datetime:
     """``now`` where the hours are open, else the instant in UTC at which they open next.
 
-    Hours that would begin after their end, because the clocks skip their beginning, are none on that day.
+    Hours that would begin after their end, because the clocks skip their beginning, are none on that day. Those that
+    begin on an open day and reach into a holiday hold to their end. Where holidays leave no day open for a year, they
+    open on the first day after it that they are meant for.
     """
     place = place_of(window.timezone, facts)
     today = now.astimezone(place).date()
-    for ahead in range(-1, 9):
+    for ahead in range(-1, _LOOKED_AHEAD + 9):
         day = today + timedelta(days=ahead)
         if day.weekday() not in window.days:
+            continue
+        if not window.holidays and ahead < _LOOKED_AHEAD and closed(day) is not None:
             continue
         last = day + timedelta(days=1) if window.to <= window.from_ else day
         opens, closes = instant(day, window.from_, place), instant(last, window.to, place)
         if now < closes and opens < closes:
             return max(opens, now)
-    raise AssertionError("every window opens within a week")
+    raise AssertionError("every window opens within a week of the days that are looked at")
 
 
 def _moment(wait: WaitUntil, facts: Facts) -> datetime | None:

@@ -9,6 +9,7 @@ theirs.
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
 from nhip.ports.assignments import AssignmentStore, TaxonomyStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.calendars import CalendarStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore, TicketMeasureStore
@@ -25,6 +26,7 @@ from nhip.ports.unit import OpenStorage, Storage, Unit
 __all__ = [
     "AssignmentStore",
     "AuditStore",
+    "CalendarStore",
     "CallStore",
     "ChannelStore",
     "Clock",

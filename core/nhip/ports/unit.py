@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from nhip.ports.access import AuditStore, IdempotencyStore, KeyStore, WorkspaceStore
 from nhip.ports.assignments import AssignmentStore, TaxonomyStore
 from nhip.ports.authoring import ChannelStore, TemplateStore, WorkflowStore
+from nhip.ports.calendars import CalendarStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore, TicketMeasureStore
@@ -62,6 +63,11 @@ class Unit(Protocol):
     @property
     def taxonomies(self) -> TaxonomyStore:
         """The words for records."""
+        ...
+
+    @property
+    def calendars(self) -> CalendarStore:
+        """The days on which workspaces are closed."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from nhip.domain.times import from_micros
 from nhip.engine.assignment import NO_ADDRESS, UNKNOWN, Candidate, choose
 from nhip.plugin_api import Assign
 from nhip.ports import Unit
+from nhip.services.calendars import closed_days
 
 WORK: Final = ("task", "ticket")
 """The records that an employee has to do."""
@@ -25,6 +26,7 @@ class Assigning:
         self._unit = unit
         self._workspace_id = workspace_id
         self._now = from_micros(now)
+        self._closed = closed_days(unit, workspace_id)
         self._turns: dict[tuple[str, str], str | None] = {}
         """Who had the last turn of each pool that is held."""
         self._changed: set[tuple[str, str]] = set()
@@ -74,7 +76,9 @@ class Assigning:
                 for one in people
             ]
             absences = not (is_word and name is not None)
-            choice = choose(candidates, rule.how, last, self._now, hours=rule.working_hours, absences=absences)
+            choice = choose(
+                candidates, rule.how, last, self._now, hours=rule.working_hours, absences=absences, closed=self._closed
+            )
             passed += choice.passed
             if choice.staff is not None:
                 return self._taken(choice.staff, word, key, passed)

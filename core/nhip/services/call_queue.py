@@ -12,6 +12,7 @@ from nhip.domain.telesales import Campaign, Entry, EntryState
 from nhip.domain.times import from_micros, to_micros
 from nhip.engine.telesales import calling_time, next_agent
 from nhip.ports import Unit
+from nhip.services.calendars import closed_days
 
 
 class Placed(msgspec.Struct, kw_only=True):
@@ -53,9 +54,10 @@ def place(  # noqa: PLR0913  (what there is to say of a call)
     agent = None
     if campaign.auto_distribution if distribute is None else distribute:
         agent = whose_turn(unit, workspace_id, campaign_name)
+    due = calling_time(campaign.hours, from_micros(now), closed_days(unit, workspace_id))
     entry = Entry(
         id=new_id(), workspace_id=workspace_id, campaign=campaign_name, contact_id=contact.id, state=EntryState.OPEN,
-        agent=agent, priority=priority, note=note, due_at=to_micros(calling_time(campaign.hours, from_micros(now))),
+        agent=agent, priority=priority, note=note, due_at=to_micros(due),
         attempts=0, counts={}, outcome=None, call_back_at=None, outcome_note=None, run_id=run_id, reason=None,
         created_at=now, updated_at=now, closed_at=None,
     )  # fmt: skip

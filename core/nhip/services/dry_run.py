@@ -28,6 +28,7 @@ from nhip.engine.waits import outcome_at_end
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Renderer, Unit
 from nhip.services.addressing import ADDRESS_FIELDS, DEPARTMENT, STAFF, filled_in, literal, of_person
+from nhip.services.calendars import closed_days
 from nhip.services.ingest import Ingest
 from nhip.services.matching import Matcher, Versions
 from nhip.services.progress import Progress
@@ -140,8 +141,9 @@ class DryRuns:
         """Go through the program as if every step succeeded and every wait were over."""
         steps: list[TriedStep] = []
         position: Position | None = None
+        closed = closed_days(unit, workspace_id)
         while len(steps) < _MOST_STEPS:
-            way = advance(compiled.program, position, facts, now, self._customs, compiled.definition.name)
+            way = advance(compiled.program, position, facts, now, self._customs, compiled.definition.name, closed)
             steps += [_passed(one, now) for one in way.passed]
             then = way.then
             if isinstance(then, Finish):

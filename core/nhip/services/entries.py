@@ -15,6 +15,7 @@ from nhip.engine.conditions import CustomConditions, judge
 from nhip.engine.definition import Compiled
 from nhip.engine.index import Entry, MatchIndex
 from nhip.ports import Unit
+from nhip.services.calendars import closed_days
 from nhip.services.matching import Matcher, Versions
 from nhip.services.step_rows import StepRows
 
@@ -70,6 +71,7 @@ class Entries:
         self.workspace_id = workspace_id
         self.now = now
         self.moment: datetime = from_micros(now)
+        self.closed = closed_days(unit, workspace_id)
         self.index: MatchIndex = matcher.refresh(unit, workspace_id)
         self.new_contacts: Mapping[str, Contact] = {}
         self.runs: list[RunRow] = []
@@ -194,7 +196,7 @@ class Entries:
                 },
                 "trigger": {"id": entry.trigger_id},
             }  # fmt: skip
-            way = advance(version.program, None, facts, self.moment, self.customs, entry.workflow)
+            way = advance(version.program, None, facts, self.moment, self.customs, entry.workflow, self.closed)
             rows = StepRows(self.catalog, self.workspace_id, run_id, contact.id, entry.version_id)
             self.steps += rows.of(way, self.now, happening.time)
             if isinstance(way.then, Finish):

@@ -1,6 +1,7 @@
 """Why did this event start that, and why not the other: the decisions once more, over the facts that were stored."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from nhip.domain.past_events import (
@@ -17,8 +18,10 @@ from nhip.engine.conditions import CustomConditions, judge
 from nhip.engine.definition import Compiled
 from nhip.engine.entry_verdict import placed_conditions
 from nhip.engine.index import Entry
+from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services import events
+from nhip.services.calendars import closed_days
 from nhip.services.matching import Versions
 
 
@@ -33,6 +36,7 @@ def explain(
     """What every workflow that was active then said to an event and to those derived from it.
 
     Of a derived event, the answer is about the incoming one that it came with. ``workflow`` asks about one alone.
+    Holidays are those that the workspace's calendar has now.
 
     Raises:
         NotFound: no such event in this workspace.
@@ -46,11 +50,12 @@ def explain(
     compiled = versions.get(unit, workspace_id, [activation.version_id for activation in active])
     started = {run.workflow: run for run in unit.past_events.runs_of(workspace_id, root.id)}
     refused = {refusal.workflow: refusal for refusal in unit.past_events.refusals_of(workspace_id, root.id)}
+    calendar = closed_days(unit, workspace_id)
     findings = [
         _finding(
             activation,
             compiled[activation.version_id],
-            happenings,
+            [(happening, {**_facts(happening, root), CALENDAR: calendar}) for happening in happenings],
             root,
             customs,
             started.get(activation.workflow),
@@ -81,15 +86,15 @@ def _reason(findings: Sequence[WorkflowFinding]) -> str | None:
 def _finding(
     activation: Activation,
     compiled: Compiled,
-    happenings: Sequence[PastEvent],
+    happenings: Sequence[tuple[PastEvent, Mapping[str, Any]]],
     root: PastEvent,
     customs: CustomConditions,
     run: StartedRun | None,
     refusal: Refusal | None,
 ) -> WorkflowFinding:
     triggers = tuple(
-        _ask(entry, compiled, happening, root, customs)
-        for happening in happenings
+        _ask(entry, compiled, happening, facts, from_micros(root.received_at), customs)
+        for happening, facts in happenings
         for entry in compiled.entries
         if happening.type in entry.event_types
     )
@@ -110,11 +115,14 @@ def _finding(
 
 
 def _ask(
-    entry: Entry, compiled: Compiled, happening: PastEvent, root: PastEvent, customs: CustomConditions
+    entry: Entry,
+    compiled: Compiled,
+    happening: PastEvent,
+    facts: Mapping[str, Any],
+    moment: datetime,
+    customs: CustomConditions,
 ) -> TriggerFinding:
     """What a trigger and the workflow's conditions say, each with its place in the definition."""
-    facts = _facts(happening, root)
-    moment = from_micros(root.received_at)
     position, use = next(
         (number, use) for number, use in enumerate(compiled.definition.triggers) if use.id == entry.trigger_id
     )

@@ -18,6 +18,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.scores import SCORE_CHANGED
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.snapshots import contact_events, record_events, record_facts, told_apart
+from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services.entries import Entries, Happening
 from nhip.services.known import Known, Reads, named_contact
@@ -205,7 +206,7 @@ class _Batch:
             said = happening.said()
             if happening.id in silent:
                 said["silent_days"] = silent[happening.id]
-            happening.facts = {**facts, "event": said}
+            happening.facts = {**facts, "event": said, CALENDAR: self.entries.closed}
             runs += self.entries.consider(happening, depth, decided)
         self.happenings += happenings
         self.write(root, happenings, facts, event.cause)
@@ -221,7 +222,8 @@ class _Batch:
         assert self.book is not None
         root = happenings[0]
         looks = root.type == SCORE_CHANGED and event.source == ENGINE_SOURCE
-        hits = [] if looks else hits_of(self.book, happenings, facts, self.entries.moment)
+        seen = {**facts, CALENDAR: self.entries.closed}
+        hits = [] if looks else hits_of(self.book, happenings, seen, self.entries.moment)
         if not hits and not looks:
             return []
         moves = look_at(contact, self.book, hits, self.now)

@@ -3,7 +3,7 @@ the very unit that records its step, together with those of the other local step
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -23,6 +23,7 @@ from nhip.engine.values import name_key
 from nhip.plugin_api import Assign, Assigned, Facts
 from nhip.ports import Renderer, Unit
 from nhip.services.assigning import Assigning
+from nhip.services.calendars import closed_days
 from nhip.services.call_queue import Placed, place, store
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
@@ -60,6 +61,7 @@ class UnitLocalContext:
         self._renderer = renderer
         self._assigning = assigning
         self._taxonomies = taxonomies
+        self._closed = closed_days(unit, step.workspace_id)
         self._contacts: dict[str, dict[str, Any]] = {}
         self._records: dict[tuple[str, str], dict[str, Any]] = {}
         self.effects: list[IncomingEvent] = []
@@ -231,6 +233,10 @@ class UnitLocalContext:
         """Choose who gets something."""
         contact_id = self._step.contact_id
         return self._stored(self._assigning.assign, self._filled_in(to), self._run.facts, contact_id)
+
+    def holiday(self, day: date) -> str | None:
+        """The title of the holiday that a day is."""
+        return self._stored(self._closed, day)
 
     def records(self, record_type: str, *, closed: bool = False) -> Sequence[Mapping[str, Any]]:
         """The contact's records of a type, the youngest first, or those that are over, the last of them first."""

@@ -10,10 +10,12 @@ from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StandingStep, StepK
 from nhip.domain.times import from_micros
 from nhip.domain.workflow import Mode
 from nhip.engine.advance import Advance, Finish, Position, advance
+from nhip.engine.calendars import ClosedDays
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.definition import Compiled
 from nhip.engine.waits import outcome_at_end
 from nhip.ports import Unit
+from nhip.services.calendars import closed_days
 from nhip.services.matching import Versions
 from nhip.services.run_facts import RunFacts, load_run_facts
 from nhip.services.step_rows import StepRows
@@ -161,6 +163,7 @@ class Progress:
             and compiled[one.version_id].program.reads_facts_after(one.node)
         ]
         facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, reading, now) if reading else {}
+        closed = closed_days(unit, workspace_id)
         successors: list[StepRow] = []
         ended: list[_Ending] = []
         left: list[tuple[str, str]] = []
@@ -174,7 +177,7 @@ class Progress:
                 ended.append((RunState.FAILED, f"{step.path}: {NOT_COMPILED}", now, step.run_id))
             else:
                 position = Position(node=stands.node, iteration=stands.iteration)
-                way = self._way(compiled[stands.version_id], position, facts.get(step.run_id), now)
+                way = self._way(compiled[stands.version_id], position, facts.get(step.run_id), now, closed)
                 rows = StepRows(self._catalog, workspace_id, step.run_id, step.contact_id, stands.version_id)
                 came_by_waiting = step.kind == StepKind.WAIT and change.due_at == 0
                 successors += rows.of(way, now, step.wanted_at if came_by_waiting else now)
@@ -186,9 +189,11 @@ class Progress:
         unit.runs.finish(ended)
         self._begin_queued(unit, workspace_id, left, compiled, now)
 
-    def _way(self, compiled: Compiled, position: Position | None, run: RunFacts | None, now: int) -> Advance:
-        facts = run.facts if run is not None else {}
-        return advance(compiled.program, position, facts, from_micros(now), self._customs, compiled.definition.name)
+    def _way(
+        self, compiled: Compiled, position: Position | None, run: RunFacts | None, now: int, closed: ClosedDays
+    ) -> Advance:
+        facts, name = run.facts if run is not None else {}, compiled.definition.name
+        return advance(compiled.program, position, facts, from_micros(now), self._customs, name, closed)
 
     def _overtaken(
         self,
@@ -249,6 +254,7 @@ class Progress:
         runs = [msgspec.structs.replace(run, version_id=begun[run.id]) for run in runs if run.id in begun]
         compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
         facts = load_run_facts(unit, self._catalog, self._versions, workspace_id, [run.id for run in runs], now)
+        closed = closed_days(unit, workspace_id)
         steps: list[StepRow] = []
         ended: list[_Ending] = []
         over = set[tuple[str, str]]()
@@ -258,7 +264,7 @@ class Progress:
                 ended.append((RunState.FAILED, reason, now, run.id))
                 over.add((run.workflow, run.contact_id))
                 continue
-            way = self._way(compiled[run.version_id], None, facts[run.id], now)
+            way = self._way(compiled[run.version_id], None, facts[run.id], now, closed)
             steps += StepRows(self._catalog, workspace_id, run.id, run.contact_id, run.version_id).of(way, now, now)
             if isinstance(way.then, Finish):
                 ended.append((way.then.state, way.then.reason, now, run.id))

@@ -9,8 +9,10 @@ from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros, from_micros
 from nhip.engine import scoring
 from nhip.engine.score_rules import ScoreBook
+from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services import contacts
+from nhip.services.calendars import closed_days
 
 MOST_EVENTS: Final = 1_000
 """The newest events of each contact that a preview counts."""
@@ -33,6 +35,7 @@ def preview(unit: Unit, workspace_id: int, book: ScoreBook, names: Sequence[str]
         NotFound: no such contact in this workspace.
     """
     found: list[ScorePreview] = []
+    calendar = closed_days(unit, workspace_id)
     for name in names:
         contact = contacts.find(unit, workspace_id, name)
         newest = unit.past_events.page(workspace_id, EventFilter(contact=name), after=None, limit=MOST_EVENTS + 1)
@@ -41,7 +44,7 @@ def preview(unit: Unit, workspace_id: int, book: ScoreBook, names: Sequence[str]
         state = scoring.read_state(None)
         for event in reversed(events):
             if book.concerns(event.type):
-                facts = {**roots.get(event.root_id, {}), "event": _said(event)}
+                facts = {**roots.get(event.root_id, {}), "event": _said(event), CALENDAR: calendar}
                 moment = from_micros(event.received_at)
                 hits = [(rule, event.time_at) for rule in book.counting(event.type, facts, moment)]
                 state = scoring.count(state, book.rules, book.revision, hits, event.received_at).state

@@ -6,7 +6,7 @@ steps take them, too.
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nhip.catalog import Catalog
 from nhip.domain.customers import Contact
@@ -30,10 +30,12 @@ from nhip.domain.telesales import (
     ShownEntry,
 )
 from nhip.domain.times import format_micros, from_micros, parse_duration, parse_time, to_micros
+from nhip.engine.assignment import HOLIDAY
 from nhip.engine.definition import NAME
 from nhip.engine.moments import zone_names
-from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, deal, next_agent, next_call
+from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, deal, holiday_now, next_agent, next_call
 from nhip.ports import Unit
+from nhip.services.calendars import closed_days
 from nhip.services.call_queue import active_agents
 from nhip.services.ingest import ENGINE_SOURCE, Ingest
 from nhip.services.revisions import check_match
@@ -71,7 +73,7 @@ class Telesales:
             NotFound: there is none.
         """
         campaign = self.find(unit, workspace_id, name)
-        counts = unit.telesales.counts(workspace_id, name, now, hours_open=_opening(campaign, now) <= now)
+        counts = unit.telesales.counts(workspace_id, name, now, hours_open=_opening(unit, campaign, now).at <= now)
         return ShownCampaign(campaign=campaign, counts=counts)
 
     def page(self, unit: Unit, workspace_id: int, after: str | None, limit: int) -> Sequence[Campaign]:
@@ -179,9 +181,9 @@ class Telesales:
         """
         campaign = self.find(unit, workspace_id, name)
         moment = after.now if after is not None else now
-        opening = _opening(campaign, moment)
+        opening = _opening(unit, campaign, moment)
         rows = unit.telesales.entries(
-            workspace_id, name, wanted, after, limit, now=moment, hours_open=opening <= moment
+            workspace_id, name, wanted, after, limit, now=moment, hours_open=opening.at <= moment
         )
         contacts = _contacts(unit, workspace_id, [entry.contact_id for entry, _ in rows])
         return [_shown(entry, contacts.get(entry.contact_id), opening, moment, place=place) for entry, place in rows]
@@ -208,9 +210,9 @@ class Telesales:
         campaign = self.find(unit, workspace_id, name)
         active = active_agents(unit, campaign)
         _check_agent(campaign, active, agent)
-        opening = _opening(campaign, now)
+        opening = _opening(unit, campaign, now)
         if entry_id == NEXT:
-            entry = unit.telesales.take_next(workspace_id, name, agent, active, now) if opening <= now else None
+            entry = unit.telesales.take_next(workspace_id, name, agent, active, now) if opening.at <= now else None
             if entry is None:
                 return None
         else:
@@ -220,8 +222,8 @@ class Telesales:
             _check_open(entry)
             if entry.agent is not None and entry.agent != agent and entry.agent in active:
                 raise Conflict(f"the entry is {entry.agent}'s", agent=entry.agent)
-            if opening > now:
-                raise Conflict(f"nobody may call before {format_micros(opening)}", opens_at=format_micros(opening))
+            if opening.at > now:
+                raise opening.refusal()
         entry.agent, entry.state, entry.updated_at = agent, EntryState.TAKEN, now
         unit.telesales.update_entry(entry)
         unit.audit.write(workspace_id, actor, "telesales_entry.take", entry.id, now, {"agent": agent})
@@ -288,7 +290,10 @@ class Telesales:
                 raise Conflict(f"the entry is {entry.agent}'s", agent=entry.agent)
         called_by = call.agent or entry.agent
         back = from_micros(back_at) if back_at is not None else None
-        following = next_call(call.outcome, entry.counts, back, campaign.retry, campaign.hours, from_micros(now))
+        closed = closed_days(unit, workspace_id)
+        following = next_call(
+            call.outcome, entry.counts, back, campaign.retry, campaign.hours, from_micros(now), closed
+        )
         entry.attempts += 1
         entry.counts = following.counts
         entry.outcome, entry.call_back_at, entry.outcome_note = call.outcome.value, back_at, call.note
@@ -363,12 +368,30 @@ class Telesales:
 
     def _show(self, unit: Unit, campaign: Campaign, entry: Entry, now: int) -> ShownEntry:
         contacts = _contacts(unit, campaign.workspace_id, [entry.contact_id])
-        return _shown(entry, contacts.get(entry.contact_id), _opening(campaign, now), now)
+        return _shown(entry, contacts.get(entry.contact_id), _opening(unit, campaign, now), now)
 
 
-def _opening(campaign: Campaign, now: int) -> int:
-    """``now`` where agents may call, else when they may next."""
-    return to_micros(calling_time(campaign.hours, from_micros(now)))
+class _Opening(NamedTuple):
+    """When agents may call."""
+
+    at: int
+    """Now, or else when they may next."""
+    holiday: str | None
+    """The title of the holiday that alone keeps them from it now."""
+
+    def refusal(self) -> Conflict:
+        """The answer to an agent who would call now."""
+        at = format_micros(self.at)
+        if self.holiday is None:
+            return Conflict(f"nobody may call before {at}", opens_at=at)
+        said = f"nobody may call before {at}: it is a holiday, {self.holiday}"
+        return Conflict(said, opens_at=at, reason=HOLIDAY, holiday=self.holiday)
+
+
+def _opening(unit: Unit, campaign: Campaign, now: int) -> _Opening:
+    closed, moment = closed_days(unit, campaign.workspace_id), from_micros(now)
+    at = calling_time(campaign.hours, moment, closed)
+    return _Opening(to_micros(at), holiday_now(campaign.hours, moment, closed) if at > moment else None)
 
 
 def _contacts(unit: Unit, workspace_id: int, ids: Sequence[str]) -> dict[str, Contact]:
@@ -376,12 +399,14 @@ def _contacts(unit: Unit, workspace_id: int, ids: Sequence[str]) -> dict[str, Co
 
 
 def _shown(
-    entry: Entry, contact: Contact | None, opening: int, now: int, *, place: EntryPlace | None = None
+    entry: Entry, contact: Contact | None, opening: _Opening, now: int, *, place: EntryPlace | None = None
 ) -> ShownEntry:
     is_open = entry.state == EntryState.OPEN
-    due_at = max(entry.due_at, opening) if is_open and opening > now else entry.due_at
+    due_at = max(entry.due_at, opening.at) if is_open and opening.at > now else entry.due_at
     state = EntryState.WAITING if is_open and due_at > now else EntryState(entry.state)
-    return ShownEntry(entry=entry, state=state.value, due_at=due_at, contact=contact, place=place)
+    is_kept = is_open and entry.due_at <= now and opening.holiday is not None
+    reason = HOLIDAY if is_kept else entry.reason
+    return ShownEntry(entry=entry, state=state.value, due_at=due_at, contact=contact, place=place, reason=reason)
 
 
 # --- what may be said -------------------------------------------------------------------------------------------------

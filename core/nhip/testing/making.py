@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nhip.domain.authored import ChannelDraft, TemplateDraft
+from nhip.domain.calendars import Calendar
 from nhip.domain.customers import Staff
 from nhip.domain.errors import Problem
 from nhip.domain.events import IncomingEvent
@@ -13,7 +14,7 @@ from nhip.domain.telesales import OPEN_STATES, CallReport, CampaignDraft, EntryF
 from nhip.engine.decoding import convert
 from nhip.plugin_api import AddressKind
 from nhip.ports import Unit
-from nhip.services import contacts, records, scores, staff
+from nhip.services import calendars, contacts, records, scores, staff
 from nhip.services.channel_accounts import ChannelAccounts
 from nhip.services.segments import Segments
 from nhip.services.templates import Templates
@@ -59,6 +60,13 @@ class Making(Stage):
             lambda unit, now: self.engine.telesales.save(
                 unit, self._workspace_id, name, said, if_match=None, actor=ACTOR, now=now
             )
+        )
+
+    def calendar(self, holidays: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the days on which the workspace is closed, as ``PUT /v1/calendar`` takes them."""
+        said = convert({"holidays": [dict(holiday) for holiday in holidays]}, Calendar)
+        self._write(
+            lambda unit, now: calendars.save(unit, self._workspace_id, said, if_match=None, actor=ACTOR, now=now)
         )
 
     def call(self, campaign: str, contact: str, outcome: str, **said: Any) -> None:

@@ -95,6 +95,9 @@ class Scenario:
         for name, campaign in given.campaigns.items():
             with self._at(f"given.campaigns.{name}"):
                 world.campaign(name, **campaign)
+        if given.holidays:
+            with self._at("given.holidays"):
+                world.calendar(given.holidays)
         if given.score_rules:
             with self._at("given.score_rules"):
                 world.score_rules(given.score_rules)

@@ -43,6 +43,8 @@ class Given(Struct):
     """Condition trees over ``contact.…``."""
     campaigns: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     """Telesales campaigns."""
+    holidays: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    """The workspace's calendar."""
     score_rules: list[dict[str, Any]] = msgspec.field(default_factory=list)
     channels: dict[str, dict[str, Any] | None] = msgspec.field(default_factory=dict)
     templates: dict[str, dict[str, Any] | str] = msgspec.field(default_factory=dict)

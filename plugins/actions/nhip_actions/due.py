@@ -1,6 +1,7 @@
 """When something is due: a time, how long from now, or the next working morning."""
 
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,14 @@ from nhip import ActionFailed, Config, LocalContext, Problem, format_time, parse
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOME = "Asia/Ho_Chi_Minh"
+MOST_DAYS = 370
 
 
 class NextWorking(Config):
-    """The next time that the clocks show an hour on a working day: today, if it is still to come."""
+    """The next time that the clocks show an hour on a working day: today, if it is still to come.
+
+    A holiday of the workspace's calendar is no working day.
+    """
 
     next_working: Annotated[str, Meta(description="The hour, as in 09:00.", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     days: Annotated[
@@ -55,7 +60,7 @@ def due_at(context: LocalContext, due: Due) -> str | None:
     if isinstance(due, NextWorking):
         contact = context.facts.get("contact") or {}
         name = (contact.get("timezone") or HOME) if due.timezone == "contact" else due.timezone
-        return format_time(next_working(due, context.now, _zone(name) or ZoneInfo(HOME)))
+        return format_time(next_working(due, context.now, _zone(name) or ZoneInfo(HOME), context.holiday))
     text = str(context.render(due))
     try:
         moment = context.now + parse_duration(text) if text.startswith("P") else parse_time(text)
@@ -64,15 +69,20 @@ def due_at(context: LocalContext, due: Due) -> str | None:
     return format_time(moment)
 
 
-def next_working(due: NextWorking, now: datetime, place: ZoneInfo) -> datetime:
-    """The moment, in UTC, at which the clocks of a place show the hour next on a working day. Pure."""
+def next_working(due: NextWorking, now: datetime, place: ZoneInfo, holiday: Callable[[date], str | None]) -> datetime:
+    """The moment, in UTC, at which the clocks of a place show the hour next on a working day.
+
+    ``holiday`` tells which days are none; where they leave no day for a year, it is the first of those days after it.
+    """
     clock, today = time.fromisoformat(due.next_working), now.astimezone(place).date()
-    for ahead in range(9):
+    for ahead in range(MOST_DAYS + 9):
         day = today + timedelta(days=ahead)
         moment = datetime.combine(day, clock, place).astimezone(UTC)
-        if DAYS[day.weekday()] in due.days and moment > now:
+        if DAYS[day.weekday()] not in due.days or moment <= now:
+            continue
+        if ahead >= MOST_DAYS or holiday(day) is None:
             return moment
-    raise AssertionError("every working day comes within a week")
+    raise AssertionError("every day of the week comes within a week")
 
 
 def _zone(name: str) -> ZoneInfo | None:

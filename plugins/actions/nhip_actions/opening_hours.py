@@ -1,7 +1,7 @@
 """When a store is open."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -25,17 +25,27 @@ class OpeningHours(Config):
     )
     to: Annotated[Clock, Meta(description="When they end, as in 21:30; this minute is out.")] = "21:30"
     timezone: Annotated[str, Meta(description="An IANA time zone.", max_length=64)] = "Asia/Ho_Chi_Minh"
+    holidays: Annotated[bool, Meta(description="Whether they also begin on holidays of the workspace's calendar.")] = (
+        False
+    )
 
 
-def is_open(hours: OpeningHours | None, now: datetime) -> bool:
-    """Whether a store is open at a moment; one without hours always is. ``now`` is aware."""
+def is_open(hours: OpeningHours | None, now: datetime, holiday: Callable[[date], str | None]) -> bool:
+    """Whether a store is open at a moment; one without hours always is, on holidays too.
+
+    ``now`` is aware; ``holiday`` tells which days are closed. Hours belong to the day on which they begin.
+    """
     if hours is None:
         return True
     local = now.astimezone(ZoneInfo(hours.timezone))
-    clock, today, yesterday = f"{local:%H:%M}", DAYS[local.weekday()], DAYS[(local - timedelta(days=1)).weekday()]
+    clock, today = f"{local:%H:%M}", local.date()
+
+    def begin_on(day: date) -> bool:
+        return DAYS[day.weekday()] in hours.days and (hours.holidays or holiday(day) is None)
+
     if hours.from_ < hours.to:
-        return today in hours.days and hours.from_ <= clock < hours.to
-    return (today in hours.days and clock >= hours.from_) or (yesterday in hours.days and clock < hours.to)
+        return hours.from_ <= clock < hours.to and begin_on(today)
+    return (clock >= hours.from_ and begin_on(today)) or (clock < hours.to and begin_on(today - timedelta(days=1)))
 
 
 def hours_problems(hours: OpeningHours | None, path: str) -> Sequence[Problem]:

@@ -186,7 +186,8 @@ def _last_store(config: RouteCallConfig, context: LocalContext) -> str | None:
     if config.returning_days is not None and isinstance(since, str) and _is_long_ago(since, context.now, config):
         return None
     known = config.stores.get(store)
-    return store if is_open(known.hours if known and known.hours else config.hours, context.now) else None
+    hours = known.hours if known and known.hours else config.hours
+    return store if is_open(hours, context.now, context.holiday) else None
 
 
 def _is_long_ago(since: str, now: datetime, config: RouteCallConfig) -> bool:

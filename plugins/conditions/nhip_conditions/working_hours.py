@@ -7,15 +7,16 @@ Example, handing a chat to colleagues while somebody is there, and answering by 
      "then": […], "else": […]}
 
 Hours that end before they begin reach into the next day: ``22:00`` to ``06:00`` on ``fri`` ends on Saturday morning.
+They do not begin on holidays of the workspace's calendar, unless ``holidays`` is true.
 """
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, field
 
-from nhip import Condition, Config, Facts, Reason, Verdict, hookimpl
+from nhip import Condition, Config, Facts, Reason, Verdict, holiday_of, hookimpl
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -36,6 +37,9 @@ class WorkingHoursConfig(Config):
     timezone: Annotated[
         str, Meta(description="The IANA time zone, or contact for the contact's own where it is known.", max_length=64)
     ] = "Asia/Ho_Chi_Minh"
+    holidays: Annotated[bool, Meta(description="Whether they also begin on holidays of the workspace's calendar.")] = (
+        False
+    )
 
 
 class WorkingHours(Condition):
@@ -51,14 +55,24 @@ class WorkingHours(Condition):
         if zone is None:
             return _verdict(False, "unknown_timezone", config, config.timezone)
         local = now.astimezone(zone)
-        clock, today, yesterday = f"{local:%H:%M}", DAYS[local.weekday()], DAYS[(local - timedelta(days=1)).weekday()]
-        if config.from_ <= config.to:
-            holds = today in config.days and config.from_ <= clock < config.to
-        else:
-            evening = today in config.days and clock >= config.from_
-            morning = yesterday in config.days and clock < config.to
-            holds = evening or morning
-        return _verdict(holds, "holds" if holds else "outside_hours", config, f"{today} {clock}")
+        clock, actual = f"{local:%H:%M}", f"{DAYS[local.weekday()]} {local:%H:%M}"
+        begun = _begun(config, local.date(), clock)
+        if not begun:
+            return _verdict(False, "outside_hours", config, actual)
+        holidays = [None if config.holidays else holiday_of(facts, day) for day in begun]
+        if None in holidays:
+            return _verdict(True, "holds", config, actual)
+        return _verdict(False, "holiday", config, f"{actual}, {holidays[0]}")
+
+
+def _begun(config: WorkingHoursConfig, today: date, clock: str) -> list[date]:
+    """The days whose hours it is within: today, yesterday, or none."""
+    yesterday = today - timedelta(days=1)
+    if config.from_ <= config.to:
+        days = [today] if config.from_ <= clock < config.to else []
+    else:
+        days = [day for day, within in ((today, clock >= config.from_), (yesterday, clock < config.to)) if within]
+    return [day for day in days if DAYS[day.weekday()] in config.days]
 
 
 def _zone(name: str, facts: Facts) -> ZoneInfo | None:

@@ -2,6 +2,7 @@
 
 from nhip.adapters.db import (
     assignment_tables as assignment_tables,
+    calendar_tables as calendar_tables,
     call_tables as call_tables,
     scan_tables as scan_tables,
     segment_tables as segment_tables,

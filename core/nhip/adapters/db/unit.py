@@ -8,6 +8,7 @@ from nhip.adapters.db.stores.access import SqlIdempotency, SqlKeys, SqlWorkspace
 from nhip.adapters.db.stores.assignments import SqlAssignments
 from nhip.adapters.db.stores.audit import SqlAudit
 from nhip.adapters.db.stores.authoring import SqlWorkflows
+from nhip.adapters.db.stores.calendars import SqlCalendars
 from nhip.adapters.db.stores.calls import SqlCalls
 from nhip.adapters.db.stores.channels import SqlChannels
 from nhip.adapters.db.stores.customers import SqlCustomers
@@ -72,6 +73,10 @@ class SqlUnit:
     @cached_property
     def taxonomies(self) -> SqlTaxonomies:
         return SqlTaxonomies(self.connection)
+
+    @cached_property
+    def calendars(self) -> SqlCalendars:
+        return SqlCalendars(self.connection)
 
     @cached_property
     def workspaces(self) -> SqlWorkspaces:
