@@ -113,7 +113,6 @@ def contact_events(
                 yield "contact.tag_removed", {"tag": tag}
 
 
-def record_events(
 def told_apart(
     kind: str, data: Attributes, following: Iterable[tuple[str, Attributes]]
 ) -> tuple[Attributes, list[tuple[str, Attributes]]]:
@@ -134,6 +133,7 @@ def told_apart(
     return data, rest
 
 
+def record_events(
     kind: str, created: bool, previous: Mapping[str, Any], now: Mapping[str, Any]
 ) -> Iterator[tuple[str, Attributes]]:
     """The events that a change of a record means. A new record is only ``created``, whatever its status."""
