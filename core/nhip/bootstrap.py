@@ -33,6 +33,7 @@ from nhip.services.scheduler import Scheduler
 from nhip.services.score_sweep import ScoreSweep
 from nhip.services.segments import Segments
 from nhip.services.telesales import Telesales
+from nhip.services.telesales_returns import TelesalesReturns
 from nhip.services.upkeep import Upkeep
 from nhip.settings import Settings
 
@@ -83,7 +84,8 @@ class Engine:
         self.segments = Segments(catalog)
         self.enrolments = Enrolments(self.ingest, self.segments)
         self.telesales = Telesales(catalog, self.ingest)
-        self.upkeep = Upkeep(self.segments, self.enrolments, self.clock)
+        returns = TelesalesReturns(self.ingest, self.clock)
+        self.upkeep = Upkeep(self.segments, self.enrolments, returns, self.clock)
         self.scheduler = Scheduler(self.ingest, self.segments, self.clock)
         self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)

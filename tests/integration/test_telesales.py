@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from nhip.domain.customers import Staff
+from nhip.domain.duty import Absence
 from nhip.domain.errors import Conflict, InvalidInput, NotFound
 from nhip.domain.telesales import CallReport, CampaignDraft, EntryFilter, ShownCampaign, ShownEntry
-from nhip.domain.times import format_micros
+from nhip.domain.times import format_micros, parse_time
 from nhip.ports import Unit
+from nhip.services import staff
 from tests.support.api import Api, expect
 from tests.support.world import World, tag, wait
 
@@ -29,11 +31,13 @@ class Floor:
     async def act(self, verb: Any, *values: Any, **said: Any) -> Any:
         return await self.world.engine.database.transact(verb, self.world.workspace_id, *values, **said)
 
-    async def hire(self, *agents: str, active: bool = True) -> None:
+    async def hire(self, *agents: str, active: bool = True, away: tuple[str, str] | None = None) -> None:
+        absences = (Absence(from_=parse_time(away[0]), until=parse_time(away[1])),) if away else ()
+
         def put(unit: Unit) -> None:
             for agent in agents:
-                person = Staff(external_id=agent, name=agent, active=active)
-                unit.directory.put_staff(self.world.workspace_id, person, self.world.clock.micros())
+                person = Staff(external_id=agent, name=agent, active=active, absences=absences)
+                staff.put(unit, self.world.workspace_id, "tester", person, self.world.clock.micros())
 
         await self.world.engine.database.transact(put)
 
@@ -83,8 +87,8 @@ class Floor:
         )
         return told
 
-    async def events(self) -> list[dict[str, Any]]:
-        rows = await self.world.rows("SELECT data FROM events WHERE type = 'telesales.outcome' ORDER BY id")
+    async def events(self, kind: str = "outcome") -> list[dict[str, Any]]:
+        rows = await self.world.rows(f"SELECT data FROM events WHERE type = 'telesales.{kind}' ORDER BY id")
         return [msgspec.json.decode(row[0]) for row in rows]
 
 
@@ -238,15 +242,6 @@ class TestDistribution:
         assert inherited is not None
         assert inherited.entry.agent == "NV-2"
 
-    async def test_entries_of_those_who_left_go_to_the_others(self, floor: Floor) -> None:
-        await floor.campaign(auto_distribution=True)
-        await floor.calling()
-        await floor.wanted(*(f"KH-{n}" for n in range(6)))
-        await floor.campaign(auto_distribution=True, agents=["NV-1", "NV-2"])
-        assert Counter(one.entry.agent for one in await floor.queue()) == {"NV-1": 3, "NV-2": 3}
-        await floor.campaign(agents=["NV-1"])
-        assert Counter(one.entry.agent for one in await floor.queue()) == {"NV-1": 3, None: 3}
-
     async def test_a_supervisor_gives_it_to_another(self, world: World, floor: Floor) -> None:
         await floor.campaign(auto_distribution=True)
         await floor.calling()
@@ -257,6 +252,149 @@ class TestDistribution:
         assert await floor.people(agent="NV-3") == ["KH-1"]
         with pytest.raises(InvalidInput, match="no agent 'NV-9'"):
             await floor.act(floor.telesales.give, "beans", shown.entry.id, "NV-9", actor="tester", now=now)
+
+
+class TestGoingBack:
+    async def test_what_was_taken_and_forgotten_is_everybodys_again(self, world: World, floor: Floor) -> None:
+        await floor.campaign(hours=ALL_DAY, hold_minutes=30)
+        await floor.calling(wait_for_outcome=True)
+        heard = [{"id": "t", "type": "event", "config": {"type": "telesales.returned"}}]
+        await world.workflow("tell", tag("forgotten", id="tag"), on=heard)
+        await floor.wanted("KH-1")
+        await floor.take()
+        await world.later(minutes=29)
+        assert await floor.people("taken") == ["KH-1"]
+        assert await floor.take(agent="NV-2") is None
+
+        await world.later(minutes=1)
+        entry = (await floor.entry()).entry
+        assert (entry.state, entry.agent, entry.returns, entry.back_at) == ("open", None, 1, None)
+        assert [(one.what, one.agent, one.reason) for one in entry.history] == [
+            ("taken", "NV-1", None),
+            ("returned", "NV-1", "held_too_long"),
+        ]
+        [event] = await floor.events("returned")
+        assert (event["campaign"], event["agent"], event["reason"], event["returns"]) == (
+            "beans", "NV-1", "held_too_long", 1,
+        )  # fmt: skip
+        assert (await world.contact())["tags"] == ["forgotten"]
+        audit = await world.rows("SELECT actor, detail FROM audit_log WHERE action = 'telesales_entry.return'")
+        assert [(row[0], msgspec.json.decode(row[1])["agent"]) for row in audit] == [("engine", "NV-1")]
+
+        await floor.told("answered", agent="NV-1", note="was long")
+        await world.work()
+        assert (await world.steps())[0] == ("call", "done", "answered"), "late, and nobody had taken it"
+
+    async def test_a_late_outcome_after_somebody_else_took_it(self, world: World, floor: Floor) -> None:
+        await floor.campaign(hours=ALL_DAY, hold_minutes=30)
+        await floor.calling()
+        await floor.wanted("KH-1")
+        await floor.take()
+        await world.later(minutes=31)
+        await floor.take(agent="NV-2")
+        await floor.hire("NV-1", active=False)
+        with pytest.raises(Conflict, match="NV-2's") as caught:
+            await floor.told("answered", agent="NV-1")
+        assert caught.value.data["agent"] == "NV-2"
+        await floor.told("answered", agent="NV-2")
+        with pytest.raises(Conflict, match=r"done by NV-2 \(answered\)"):
+            await floor.told("answered", agent="NV-1")
+        assert len(await floor.events()) == 1
+
+    async def test_the_next_in_turn_who_is_there_gets_it(self, world: World, floor: Floor) -> None:
+        now = world.clock.micros()
+        away = (format_micros(now), format_micros(now + 86_400_000_000))
+        await floor.hire("NV-2", away=away)
+        await floor.campaign(hours=ALL_DAY, auto_distribution=True, hold_minutes=30)
+        await floor.calling()
+        await floor.wanted("KH-1", "KH-2")
+        assert [(await floor.entry(one)).entry.agent for one in ("KH-1", "KH-2")] == ["NV-1", "NV-3"]
+        await floor.take()
+        await world.later(minutes=30)
+        shown = await floor.entry()
+        assert (shown.entry.agent, shown.entry.state) == ("NV-3", "open"), "NV-2 is away, and NV-1 had it"
+        assert (await floor.events("returned"))[0]["to"] == "NV-3"
+        await floor.told("no_answer", agent="NV-1")
+        assert (await floor.entry()).entry.attempts == 1, "NV-3 had not taken it"
+
+    async def test_null_is_for_ever(self, world: World, floor: Floor) -> None:
+        await floor.campaign(hours=ALL_DAY, hold_minutes=None)
+        await floor.calling()
+        await floor.wanted("KH-1")
+        await floor.take()
+        await world.later(days=40)
+        assert await floor.people("taken") == ["KH-1"]
+        await floor.campaign(hours=ALL_DAY, hold_minutes=60)
+        await world.later(seconds=1)
+        assert await floor.people("open") == ["KH-1"], "the hold that was shortened is over"
+
+    async def test_whoever_left_was_removed_or_is_away_has_nothing(self, world: World, floor: Floor) -> None:
+        await floor.campaign(hours=ALL_DAY, auto_distribution=True, hold_minutes=None)
+        await floor.calling()
+        await floor.wanted(*(f"KH-{n}" for n in range(6)))
+        assert Counter(one.entry.agent for one in await floor.queue()) == dict.fromkeys(AGENTS, 2)
+        for agent in AGENTS:
+            assert await floor.take(agent=agent)
+
+        await floor.campaign(hours=ALL_DAY, auto_distribution=True, hold_minutes=None, agents=["NV-1", "NV-2"])
+        await world.later(seconds=1)
+        assert Counter(one.entry.agent for one in await floor.queue()) == {"NV-1": 3, "NV-2": 3}
+
+        soon, later = (format_micros(world.clock.micros() + more * 3_600_000_000) for more in (1, 9))
+        await floor.hire("NV-2", away=(soon, later))
+        await world.later(minutes=59)
+        assert len(await floor.queue(agent="NV-2")) == 3
+        await world.later(minutes=1)
+        assert Counter(one.entry.agent for one in await floor.queue()) == {"NV-1": 6}
+
+        await floor.hire("NV-1", active=False)
+        await world.later(seconds=1)
+        assert Counter(one.entry.agent for one in await floor.queue()) == {None: 6}, "nobody is there"
+        reasons = Counter(event["reason"] for event in await floor.events("returned"))
+        assert reasons == {"removed": 2, "absent": 3, "left": 6}
+
+    async def test_once_with_two_workers_after_all_were_down(self, world: World, floor: Floor, second: World) -> None:
+        await floor.campaign(hours=ALL_DAY, auto_distribution=True, hold_minutes=5)
+        await floor.calling()
+        await floor.wanted(*(f"KH-{n}" for n in range(60)))
+        for _ in range(20):
+            for agent in AGENTS:
+                await floor.take(agent=agent)
+        world.clock.advance(days=3)
+        second.clock.advance(days=3)
+
+        async def keep_up(one: World) -> None:
+            while (await one.engine.upkeep.run(one.engine.database)).more:
+                pass
+
+        await asyncio.gather(*(keep_up(one) for one in (world, second) for _ in range(3)))
+        queue = await floor.queue()
+        assert {one.entry.returns for one in queue} == {1}
+        assert len(await floor.events("returned")) == 60
+        assert Counter(one.entry.agent for one in queue).total() == 60
+        assert None not in {one.entry.agent for one in queue}
+
+    async def test_an_agent_gives_it_back(self, world: World, floor: Floor) -> None:
+        await floor.campaign(hours=ALL_DAY)
+        await floor.calling()
+        await floor.wanted("KH-1")
+        taken = await floor.take()
+        assert taken is not None
+
+        async def release(agent: str) -> ShownEntry:
+            now = world.clock.micros()
+            shown: ShownEntry = await floor.act(
+                floor.telesales.release, "beans", taken.entry.id, agent, actor="tester", now=now
+            )
+            return shown
+
+        with pytest.raises(Conflict, match="NV-1's"):
+            await release("NV-2")
+        assert (await release("NV-1")).state == "open"
+        assert (await release("NV-1")).entry.returns == 1, "again changes nothing"
+        assert [one["reason"] for one in await floor.events("returned")] == ["released"]
+        with pytest.raises(Conflict, match="nobody's"):
+            await release("NV-2")
 
 
 class TestOutcomes:
@@ -517,6 +655,7 @@ class TestOverHttp:
             "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "08:00", "to": "17:00",
             "timezone": "Asia/Ho_Chi_Minh", "holidays": False,
         }  # fmt: skip
+        assert made["hold_minutes"] == 60
         assert made["retry"]["no_answer"] == {"after": "PT4H", "times": 3}
         assert made["entries"] == {"waiting": 0, "open": 0, "taken": 0, "done": 0, "cancelled": 0}
         same = expect(
@@ -550,6 +689,7 @@ class TestOverHttp:
             ({"object": "lead", "retry": {"busy": {"after": "PT0S", "times": 1}}}, "retry.busy.after", "bad_value"),
             ({"object": "lead", "retry": {"busy": {"after": "PT1H", "times": 0}}}, "retry.busy.times", "bad_value"),
             ({"object": "lead", "retry": {"answered": None}}, "retry.answered", "unknown_field"),
+            ({"object": "lead", "hold_minutes": 0}, "hold_minutes", "bad_value"),
             ({"object": "lead", "x": 1}, "x", "unknown_field"),
         ],
     )
@@ -579,7 +719,12 @@ class TestOverHttp:
         place = "/v1/telesales-campaigns/tea/entries"
         taken = await api.post(f"{place}/next/take", {"agent": "NV-1"})
         assert (taken["id"], taken["state"], taken["agent"]) == (entry["id"], "taken", "NV-1")
+        assert taken["held_until"] is not None
         assert expect(await api.request("POST", f"{place}/next/take", {"agent": "NV-1"}), 204) is None
+        back = await api.post(f"{place}/{entry['id']}/release", {"agent": "NV-1"})
+        assert (back["agent"], back["held_until"], back["returns"]) == (None, None, 1)
+        assert [one["what"] for one in back["history"]] == ["taken", "returned"]
+        assert back["history"][1]["reason"] == "released"
         await api.post(f"{place}/{entry['id']}/assign", {"agent": None})
         done = await api.post(f"{place}/{entry['id']}/outcome", {"outcome": "answered", "note": "ok", "agent": "NV-1"})
         assert (done["state"], done["outcome"], done["outcome_note"], done["attempts"]) == ("done", "answered", "ok", 1)

@@ -27,6 +27,7 @@ ALLOWED: Final[dict[str, str]] = {
     r"^SELECT contacts\.(workspace_id, \S+|score_due_at) FROM contacts WHERE contacts\.score_due_at <=": "due scores",
     r"^SELECT score_rules\..* FROM score_rules WHERE score_rules\.recount_after IS NOT NULL": "new score rules",
     r"^SELECT segments\.workspace_id, segments\.name FROM segments WHERE segments\.due_at <=": "segments to look at",
+    r"^SELECT telesales_entries\.workspace_id, .* FROM telesales_entries WHERE \S+\.closed_at IS": "entries to go back",
     r"^SELECT enrolments\.workspace_id, enrolments\.id FROM enrolments WHERE enrolments\.due_at <=": "enrolments",
     # What the queue answered is then reached by the ids it answered.
     r"^SELECT id, (workspace_id, .*|epoch, state, .*) FROM steps WHERE id (IN|= ANY)": "claimed steps, by their ids",
@@ -55,6 +56,10 @@ ALLOWED: Final[dict[str, str]] = {
     r"^SELECT accounts\.workspace_id, .* FROM accounts$": "a migration, over all of them",
     r"^UPDATE records SET assignee = (json_extract\(|attributes::json)": "a migration, over all of them",
     r"^UPDATE records SET closed_at = updated_at WHERE \(type = 'task'": "a migration, over all of them",
+    r"^UPDATE telesales_campaigns SET hold_minutes = \d+$": "a migration, over all of them",
+    r"^SELECT \S+, \S+, (\w+)\.updated_at FROM telesales_entries WHERE": "a migration, over all of them",
+    r"^UPDATE telesales_entries SET back_at=\S+ WHERE \S+\.closed_at IS": "a migration, over all of them",
+    r"^UPDATE telesales_entries SET back_at=.* WHERE telesales_entries\.id =": "a migration, over all of them",
     r"^INSERT INTO _alembic_tmp_": "a migration, over all of them",
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",

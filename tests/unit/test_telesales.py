@@ -9,11 +9,14 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.domain.telesales import CallingHours, Outcome, Retry, RetryRules
+from nhip.domain.customers import Staff
+from nhip.domain.duty import Absence
+from nhip.domain.telesales import CallingHours, Outcome, Retry, RetryRules, Turn
 from nhip.domain.times import parse_time
-from nhip.engine.telesales import calling_time, deal, next_agent, next_call
+from nhip.engine.telesales import away_from, calling_time, goes_back_at, late_agents, next_agent, next_call
 
 VIETNAM = CallingHours()
+NOW = parse_time("2026-11-20T15:00:00+07:00")
 
 
 def hours(days: str = "mon tue wed thu fri", **said: str) -> CallingHours:
@@ -104,8 +107,10 @@ def test_it_is_the_next_ones_turn(active: str, last: str | None, expected: str |
     st.integers(0, 60),
 )
 def test_turns_are_fair(agents: list[str], active: set[str], last: str | None, count: int) -> None:
-    dealt = deal(agents, active, last, count)
-    assert len(dealt) == count
+    dealt: list[str | None] = []
+    for _ in range(count):
+        dealt.append(next_agent(agents, active, last))
+        last = dealt[-1] or last
     able = set(agents) & active
     assert set(dealt) <= able if able else not any(dealt)
     if able:
@@ -114,9 +119,83 @@ def test_turns_are_fair(agents: list[str], active: set[str], last: str | None, c
         assert max(shares) - min(shares) <= 1
 
 
+# --- until when -------------------------------------------------------------------------------------------------------
+
+HOLD = timedelta(hours=1)
+
+
+def at(clock: str) -> datetime:
+    return parse_time(f"2026-11-20T{clock}:00+07:00")
+
+
+def agent(*away: str, active: bool = True) -> Staff:
+    """Somebody who is away at such times: ``"12:00-13:00"``."""
+    times = tuple(Absence(from_=at(one[:5]), until=at(one[6:])) for one in away)
+    return Staff(external_id="NV-1", name="Lan", active=active, absences=times)
+
+
+@pytest.mark.parametrize(
+    ("person", "taken", "due", "hold", "here", "expected"),
+    [
+        (agent(), None, "08:00", HOLD, False, None),
+        (agent(), "09:30", "08:00", HOLD, False, "10:30"),
+        (agent(), "08:00", "08:00", HOLD, False, "09:00"),
+        (agent(), "09:30", "08:00", None, False, None),
+        (None, None, "12:00", HOLD, False, "10:00"),
+        (agent(active=False), "09:30", "08:00", None, False, "10:00"),
+        (agent("10:15-11:00"), "09:30", "08:00", HOLD, False, "10:15"),
+        (agent("12:00-13:00", "11:00-11:30"), None, "08:00", HOLD, False, "11:00"),
+        (agent("09:00-11:00"), None, "08:00", None, False, "10:00"),
+        (agent("09:00-11:00"), None, "10:30", None, False, "10:30"),
+        (agent("09:00-11:00"), None, "11:00", None, False, None),
+        (agent("09:00-11:00"), "10:00", "08:00", HOLD, True, "11:00"),
+        (agent("08:00-09:00"), None, "08:00", None, False, None),
+    ],
+    ids=[
+        "given", "taken", "held-too-long", "for-ever", "removed", "left", "away-soon", "away-first", "away-now",
+        "away-when-due", "back-when-due", "seen-just-now", "was-away",
+    ],
+)  # fmt: skip
+def test_until_when_an_agent_has_an_entry(
+    person: Staff | None, taken: str | None, due: str, hold: timedelta | None, here: bool, expected: str | None
+) -> None:
+    found = goes_back_at(person, at(taken) if taken else None, at(due), hold, at("10:00"), here=here)
+    assert found == (at(expected) if expected else None)
+
+
+spans = st.tuples(st.integers(0, 100), st.integers(1, 50)).map(
+    lambda one: Absence(from_=NOW + timedelta(minutes=one[0]), until=NOW + timedelta(minutes=sum(one)))
+)
+
+
+@given(st.lists(spans, max_size=4), st.integers(0, 160))
+def test_whoever_is_away_is_first_away_then(absences: list[Absence], since: int) -> None:
+    start = NOW + timedelta(minutes=since)
+    minutes = (start + timedelta(minutes=more) for more in range(200))
+    slow = next((one for one in minutes if any(a.from_ <= one < a.until for a in absences)), None)
+    assert away_from(absences, start) == slow
+
+
+@pytest.mark.parametrize(
+    ("history", "late"),
+    [
+        ("", ""),
+        ("taken:a", ""),
+        ("taken:a returned:a", "a"),
+        ("taken:a returned:a given:b", "a"),
+        ("taken:a returned:a returned:b", "ab"),
+        ("taken:a returned:a taken:b", ""),
+        ("taken:a returned:a taken:b returned:b", "b"),
+        ("taken:a returned:a called:b", ""),
+    ],
+)
+def test_who_may_still_say_what_came_of_a_call(history: str, late: str) -> None:
+    turns = [msgspec.convert({"at": 0, "what": one[:-2], "agent": one[-1]}, Turn) for one in history.split()]
+    assert late_agents(turns) == set(late)
+
+
 # --- again ------------------------------------------------------------------------------------------------------------
 
-NOW = parse_time("2026-11-20T15:00:00+07:00")
 RULES = RetryRules(no_answer=Retry(after="PT4H", times=2), busy=None)
 
 

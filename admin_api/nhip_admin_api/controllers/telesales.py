@@ -15,6 +15,7 @@ from nhip.domain.telesales import (
     EntryPlace,
     EntryState,
     Giving,
+    Releasing,
     ShownEntry,
     Taking,
 )
@@ -70,7 +71,8 @@ class TelesalesController(Controller):
         if_match: IfMatch = None,
     ) -> Response[CountedCampaign]:
         """What is left out is as usual: calls from 08:00 to 17:00 in Vietnam, `no_answer` and `busy` tried three more
-        times. Entries of agents who are not in it any more go to the others in turn, or back to all of them.
+        times. Entries of agents who are not in it any more go to the others in turn, or back to all of them, in a
+        second or two.
         """
         shown, created = await engine.database.transact(
             telesales.save,
@@ -158,7 +160,8 @@ class TelesalesController(Controller):
         data: JSONBody[Taking],
     ) -> Response[TelesalesEntry | None]:
         """The agent calls now, and nobody else gets the entry. With `next` in place of the id it is the one that is due
-        with the highest priority, of the agent's own and of those that are nobody's; 204 when there is none.
+        with the highest priority, of the agent's own and of those that are nobody's; 204 when there is none. It goes
+        back after the campaign's `hold_minutes`, and earlier when the agent is away or leaves.
         """
         taken: ShownEntry | None = await engine.database.transact(
             telesales.take,
@@ -201,6 +204,36 @@ class TelesalesController(Controller):
         return TelesalesEntry.of(given)
 
     @post(
+        "/{name:str}/entries/{entry_id:str}/release",
+        guards=[requires("contacts:write")],
+        status_code=200,
+        summary="Give an entry back",
+    )
+    async def release_entry(
+        self,
+        engine: TheEngine,
+        principal: ThePrincipal,
+        telesales: TheTelesales,
+        name: FromPath[str],
+        entry_id: FromPath[str],
+        data: JSONBody[Releasing],
+    ) -> TelesalesEntry:
+        """The agent has it no more: it is the next one's in turn where the campaign distributes, else anybody's.
+        Refused where it is somebody else's. It is an event `telesales.returned`; said again it changes nothing.
+        """
+        released = await engine.database.transact(
+            telesales.release,
+            principal.workspace_id,
+            name,
+            entry_id,
+            data.agent,
+            actor=principal.key_id,
+            now=engine.clock.micros(),
+        )
+        engine.doorbell.ring()
+        return TelesalesEntry.of(released)
+
+    @post(
         "/{name:str}/entries/{entry_id:str}/outcome",
         guards=[requires("contacts:write")],
         status_code=200,
@@ -217,7 +250,8 @@ class TelesalesController(Controller):
     ) -> TelesalesEntry:
         """After `answered` and `refused` it is done; the others are called again as the campaign's rules say. Each
         report is an event `telesales.outcome`; `final` is true in the last one. The same said again changes nothing,
-        and another outcome after the final one is refused.
+        and another outcome after the final one is refused. Of an entry that went back, `agent` may still report until
+        somebody else takes it; then it is a conflict that names who has it.
         """
         reported = await engine.database.transact(
             telesales.report,

@@ -23,6 +23,9 @@ class TelesalesCampaign(msgspec.Struct, frozen=True, kw_only=True):
     auto_distribution: bool
     hours: CallingHours
     retry: RetryRules
+    hold_minutes: Annotated[
+        int | None, Meta(description="How long an agent has an entry that they took; null is for ever")
+    ]
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -35,6 +38,7 @@ class TelesalesCampaign(msgspec.Struct, frozen=True, kw_only=True):
             **said,
             agents=list(stored.agents),
             auto_distribution=stored.auto_distribution,
+            hold_minutes=stored.hold_minutes,
             created_at=moment(stored.created_at),
             updated_at=moment(stored.updated_at),
         )
@@ -61,6 +65,27 @@ class CountedCampaign(TelesalesCampaign, frozen=True, kw_only=True):
         plain = TelesalesCampaign.of(shown.campaign)
         said = {name: getattr(plain, name) for name in TelesalesCampaign.__struct_fields__}
         return cls(**said, entries=EntryCounts(**shown.counts))
+
+
+class EntryTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of an entry's history."""
+
+    at: datetime
+    what: Literal["given", "taken", "called", "returned", "cancelled"]
+    agent: Annotated[str | None, Meta(description="To whom it was given, who took it, called, or has it no more")]
+    to: Annotated[str | None, Meta(description="Whose it is since it went back; null for anybody's")]
+    reason: Annotated[
+        str | None,
+        Meta(description="Why it went back: `held_too_long`, `absent`, `left`, `removed` or `released`"),
+    ]
+    outcome: Annotated[str | None, Meta(description="Of the call")]
+
+    @classmethod
+    def of(cls, turn: telesales.Turn) -> Self:
+        """Show what is stored."""
+        return cls(
+            at=moment(turn.at), what=turn.what, agent=turn.agent, to=turn.to, reason=turn.reason, outcome=turn.outcome
+        )
 
 
 class TelesalesEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +115,12 @@ class TelesalesEntry(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     closed_at: datetime | None
+    held_until: Annotated[
+        datetime | None,
+        Meta(description="When it goes back unless its agent says an outcome; null while nothing says so"),
+    ]
+    returns: Annotated[int, Meta(description="How often it went back")]
+    history: Annotated[list[EntryTurn], Meta(description="The latest 50 steps, oldest first")]
 
     @classmethod
     def of(cls, shown: ShownEntry) -> Self:
@@ -109,4 +140,7 @@ class TelesalesEntry(msgspec.Struct, frozen=True, kw_only=True):
             created_at=moment(entry.created_at),
             updated_at=moment(entry.updated_at),
             closed_at=moment_or_none(entry.closed_at),
+            held_until=moment_or_none(entry.back_at),
+            returns=entry.returns,
+            history=[EntryTurn.of(turn) for turn in entry.history],
         )

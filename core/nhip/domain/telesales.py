@@ -13,7 +13,12 @@ from nhip.domain.struct import Struct
 
 TELESALES_OUTCOME: Final = "telesales.outcome"
 """The type of the event that tells what came of a call, or that there will be none."""
+TELESALES_RETURNED: Final = "telesales.returned"
+"""The type of the event that tells that an agent has an entry no more, of whom no outcome was heard."""
 MOST_AGENTS: Final = 500
+LONGEST_HOLD_MINUTES: Final = 43_200
+MOST_TURNS: Final = 50
+"""How much of its history an entry keeps: the latest."""
 MOST_RETRIES: Final = 50
 CANCELLED: Final = "cancelled"
 """In the event, the outcome of an entry that nobody calls any more."""
@@ -42,6 +47,16 @@ class EntryState(StrEnum):
     TAKEN = "taken"
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+class ReturnReason(StrEnum):
+    """Why an agent has an entry no more."""
+
+    HELD_TOO_LONG = "held_too_long"
+    ABSENT = "absent"
+    LEFT = "left"
+    REMOVED = "removed"
+    RELEASED = "released"
 
 
 OPEN_STATES: Final = (EntryState.OPEN, EntryState.TAKEN)
@@ -99,6 +114,10 @@ class CampaignDraft(Struct):
     ] = False
     hours: CallingHours = CallingHours()
     retry: RetryRules = RetryRules()
+    hold_minutes: Annotated[
+        Annotated[int, Meta(ge=1, le=LONGEST_HOLD_MINUTES)] | None,
+        Meta(description="How long an agent has an entry that they took and say no outcome of; null is for ever"),
+    ] = 60
 
 
 class CallReport(Struct):
@@ -114,6 +133,12 @@ class CallReport(Struct):
 
 class Taking(Struct):
     """Which agent takes an entry."""
+
+    agent: ExternalId
+
+
+class Releasing(Struct):
+    """Which agent gives an entry back."""
 
     agent: ExternalId
 
@@ -139,11 +164,27 @@ class Campaign(msgspec.Struct, kw_only=True):
     auto_distribution: bool
     hours: CallingHours
     retry: RetryRules
+    hold_minutes: int | None
     last_agent: str | None
     """Whose turn was the last."""
     revision: int
     created_at: int
     updated_at: int
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step of an entry's history: who had it, or has it from then on."""
+
+    at: int
+    what: Literal["given", "taken", "called", "returned", "cancelled"]
+    agent: str | None = None
+    """To whom it was given, who took it, who called, or who has it no more."""
+    to: str | None = None
+    """Who has it next, where it went back and somebody has."""
+    reason: str | None = None
+    """Why it went back."""
+    outcome: str | None = None
+    """Of the call."""
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -172,6 +213,25 @@ class Entry(msgspec.Struct, kw_only=True):
     created_at: int
     updated_at: int
     closed_at: int | None
+    back_at: int | None = None
+    """When its agent has it no more; ``None`` while nothing says so."""
+    returns: int = 0
+    """How often it went back."""
+    history: tuple[Turn, ...] = ()
+    """The latest, oldest first."""
+
+    def note_turn(self, turn: Turn) -> None:
+        """Add to the history."""
+        self.history = (*self.history, turn)[-MOST_TURNS:]
+
+
+class GoingBack(Struct):
+    """An entry whose agent has it no more."""
+
+    workspace_id: int
+    campaign: str
+    id: str
+    contact_id: str
 
 
 class EntryFilter(Struct):

@@ -22,6 +22,7 @@ _NOT_DONE_BY_CONTACT = frozenset(
         "workflow.enrolled",
         "workflow.requested",
         "lead.converted",
+        "telesales.returned",
         *SCAN_EVENTS.values(),
     }
 )

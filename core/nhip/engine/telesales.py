@@ -1,11 +1,13 @@
 """Decide who calls, when, and whether a call is tried again. Pure; times are aware, answers in UTC."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
+from nhip.domain.customers import Staff
+from nhip.domain.duty import Absence
 from nhip.domain.struct import Struct
-from nhip.domain.telesales import CallBacks, CallingHours, Outcome, Retry, RetryRules
+from nhip.domain.telesales import CallBacks, CallingHours, Outcome, Retry, RetryRules, Turn
 from nhip.domain.times import parse_duration
 from nhip.domain.workflow import WaitWindow
 from nhip.engine.calendars import ClosedDays, always_open
@@ -65,13 +67,47 @@ def next_agent(agents: Sequence[str], active: Collection[str], last: str | None)
     return next((agent for agent in in_turn if agent in active), None)
 
 
-def deal(agents: Sequence[str], active: Collection[str], last: str | None, count: int) -> list[str | None]:
-    """Whose turns the next ``count`` entries are."""
-    dealt: list[str | None] = []
-    for _ in range(count):
-        last = next_agent(agents, active, last) or last
-        dealt.append(last if last in active and last in agents else None)
-    return dealt
+def away_from(absences: Iterable[Absence], since: datetime) -> datetime | None:
+    """The first moment from ``since`` on at which somebody is away; ``None`` for never."""
+    return min((max(since, one.from_) for one in absences if one.until > since), default=None)
+
+
+def goes_back_at(
+    person: Staff | None, taken_at: datetime | None, due: datetime, hold: timedelta | None, now: datetime, *,
+    here: bool = False,
+) -> datetime | None:  # fmt: skip
+    """When an agent has an entry no more unless something else happens to it; ``None`` for never.
+
+    Args:
+        person: the agent; ``None`` for one who may not call in the campaign.
+        taken_at: since when they call, where they took it.
+        due: when it may be called.
+        hold: how long they may call without an outcome.
+        now: aware.
+        here: whether they were seen just now, so that an absence that goes on does not count.
+    """
+    if person is None or not person.active:
+        return now
+    since = now if taken_at is not None else max(now, due)
+    absences = [one for one in person.absences if not (here and one.from_ <= since)]
+    moments = (away_from(absences, since), taken_at + hold if taken_at is not None and hold is not None else None)
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def taken_since(history: Sequence[Turn]) -> int | None:
+    """Since when it is taken, of an entry that is."""
+    return next((turn.at for turn in reversed(history) if turn.what == "taken"), None)
+
+
+def late_agents(history: Sequence[Turn]) -> frozenset[str]:
+    """Those from whom it went back and whom nobody followed: what they still say of their call counts."""
+    late = set[str]()
+    for turn in reversed(history):
+        if turn.what in ("taken", "called"):
+            break
+        if turn.what == "returned" and turn.agent is not None:
+            late.add(turn.agent)
+    return frozenset(late)
 
 
 def next_call(

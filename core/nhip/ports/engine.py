@@ -286,6 +286,10 @@ class StaffStore(Protocol):
         """The employees of these names, by external id."""
         ...
 
+    def hold(self, workspace_id: int, external_id: str) -> Staff | None:
+        """An employee whom nobody changes until the unit ends; others may hold them, too."""
+        ...
+
     def in_department(self, workspace_id: int, name: str) -> list[Staff]:
         """Everybody of a department, also who left."""
         ...

@@ -3,14 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from nhip.domain.telesales import Campaign, Entry, EntryFilter, EntryPlace
+from nhip.domain.telesales import Campaign, Entry, EntryFilter, EntryPlace, GoingBack
 
 
 class TelesalesStore(Protocol):
     """Campaigns, and who has to be called in them."""
 
-    def campaign(self, workspace_id: int, name: str, *, lock: bool = False) -> Campaign | None:
-        """``lock`` holds the row until the unit ends; entries can be added to it all the same."""
+    def campaign(self, workspace_id: int, name: str, *, lock: bool = False, share: bool = False) -> Campaign | None:
+        """``lock`` holds the row until the unit ends; entries can be added to it all the same. ``share`` lets others
+        hold it so, too, and nobody change it.
+        """
         ...
 
     def campaigns(self, workspace_id: int, after: str | None, limit: int) -> Sequence[Campaign]:
@@ -45,6 +47,20 @@ class TelesalesStore(Protocol):
 
     def open_entries(self, workspace_id: int, campaign: str) -> Sequence[Entry]:
         """Those that are not closed, the oldest first, held until the unit ends."""
+        ...
+
+    def entries_of(self, workspace_id: int, agent: str) -> Sequence[Entry]:
+        """An agent's that are not closed, in all campaigns, held until the unit ends."""
+        ...
+
+    def going_back(self, now: int, limit: int, but: Collection[tuple[int, str]]) -> Sequence[GoingBack]:
+        """Entries of all workspaces whose agents have them no more, the longest due first; those of the campaigns in
+        ``but``, each with its workspace, are left out.
+        """
+        ...
+
+    def hold_going_back(self, workspace_id: int, campaign: str, ids: Sequence[str], now: int) -> Sequence[Entry]:
+        """Those of these that still go back, held until the unit ends."""
         ...
 
     def take_next(

@@ -22,7 +22,7 @@ _OTHER_EVENTS: Final = frozenset(
     {
         "form.submitted", "site.visited", "email.opened", "link.clicked", "message.replied", "message.delivered",
         "message.failed", "call.inbound", "call.keypress", "call.ended", "task.completed", "ticket.rated",
-        "telesales.outcome", "lead.converted",
+        "telesales.outcome", "telesales.returned", "lead.converted",
     }
 )  # fmt: skip
 

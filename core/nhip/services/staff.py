@@ -8,6 +8,7 @@ from nhip.domain.errors import NotFound, invalid
 from nhip.engine.assignment import shifts
 from nhip.engine.moments import zone_names
 from nhip.ports import Unit
+from nhip.services.call_queue import plan_again
 from nhip.services.intake import Intake
 
 
@@ -46,8 +47,9 @@ def _check_presence(person: Staff) -> None:
 
 
 def put(unit: Unit, workspace_id: int, actor: str, person: Staff, now: int) -> Staff:
-    """Make or change an employee; the whole of it is replaced."""
+    """Make or change an employee; the whole of it is replaced. Telesales entries of who is away or has left go back."""
     unit.directory.put_staff(workspace_id, person, now)
+    plan_again(unit, workspace_id, person.external_id, now)
     unit.audit.write(workspace_id, actor, "staff.put", person.external_id, now)
     return person
 
@@ -70,13 +72,14 @@ def page(unit: Unit, workspace_id: int, department: str | None, *, after: str | 
 
 
 def delete(unit: Unit, workspace_id: int, actor: str, external_id: str, now: int) -> None:
-    """Take an employee away.
+    """Take an employee away; their telesales entries go back.
 
     Raises:
         NotFound: no such employee in this workspace.
     """
     if not unit.directory.delete_staff(workspace_id, external_id):
         raise NotFound("staff", external_id)
+    plan_again(unit, workspace_id, external_id, now)
     unit.audit.write(workspace_id, actor, "staff.delete", external_id, now)
 
 

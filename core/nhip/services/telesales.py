@@ -4,12 +4,12 @@ Whoever changes an entry and tells of it holds the contact first, then the campa
 steps take them, too.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from nhip.catalog import Catalog
-from nhip.domain.customers import Contact
+from nhip.domain.customers import Contact, Staff
 from nhip.domain.errors import Conflict, InvalidInput, NotFound, Problem, invalid
 from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
@@ -26,19 +26,22 @@ from nhip.domain.telesales import (
     EntryState,
     Outcome,
     Retry,
+    ReturnReason,
     ShownCampaign,
     ShownEntry,
+    Turn,
 )
 from nhip.domain.times import format_micros, from_micros, parse_duration, parse_time, to_micros
 from nhip.engine.assignment import HOLIDAY
 from nhip.engine.definition import NAME
 from nhip.engine.moments import zone_names
-from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, deal, holiday_now, next_agent, next_call
+from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, holiday_now, late_agents, next_call
 from nhip.ports import Unit
 from nhip.services.calendars import closed_days
-from nhip.services.call_queue import active_agents
+from nhip.services.call_queue import people_of, plan, whose_turn
 from nhip.services.ingest import ENGINE_SOURCE, Ingest
 from nhip.services.revisions import check_match
+from nhip.services.telesales_returns import give_back
 from nhip.services.usage import check_unused
 
 NEXT: Final = "next"
@@ -55,13 +58,13 @@ class Telesales:
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
-    def find(self, unit: Unit, workspace_id: int, name: str, *, lock: bool = False) -> Campaign:
-        """The campaign of that name.
+    def find(self, unit: Unit, workspace_id: int, name: str, *, lock: bool = False, share: bool = False) -> Campaign:
+        """The campaign of that name, held until the unit ends where that is wanted.
 
         Raises:
             NotFound: there is none.
         """
-        found = unit.telesales.campaign(workspace_id, name, lock=lock)
+        found = unit.telesales.campaign(workspace_id, name, lock=lock, share=share)
         if found is None:
             raise NotFound("telesales campaign", name)
         return found
@@ -93,8 +96,7 @@ class Telesales:
     ) -> tuple[ShownCampaign, bool]:
         """Make or replace a campaign; answers whether it was made. What is unchanged keeps its revision.
 
-        Entries of agents who are not in it any more, or have left, are nobody's afterwards, or with auto-distribution
-        given to the others in turn.
+        Entries of agents who are not in it any more go back as soon as a worker looks.
 
         Raises:
             InvalidInput: with the place of each problem: ``agents[1]``.
@@ -122,13 +124,17 @@ class Telesales:
             changed = any(getattr(stored, one) != value for one, value in said.items())
             for one, value in said.items():
                 setattr(stored, one, value)
-            dealt = self._deal_again(unit, stored, open_entries, now)
-            if not changed and not dealt:
+            if not changed:
                 return self.show(unit, workspace_id, name, now), False
-            if changed:
-                stored.updated_at = now
-                stored.revision += 1
+            stored.updated_at = now
+            stored.revision += 1
             unit.telesales.update_campaign(stored)
+            people = people_of(unit, stored)
+            for entry in open_entries:
+                before = entry.back_at
+                plan(entry, stored, people, now)
+                if entry.back_at != before:
+                    unit.telesales.update_entry(entry)
         action = "telesales_campaign.create" if created else "telesales_campaign.change"
         unit.audit.write(workspace_id, actor, action, name, now, {"revision": stored.revision})
         return self.show(unit, workspace_id, name, now), created
@@ -148,19 +154,6 @@ class Telesales:
             raise Conflict(f"{still} contacts are still to be called in the campaign {name!r}", open=still)
         unit.telesales.delete_campaign(workspace_id, name)
         unit.audit.write(workspace_id, actor, "telesales_campaign.delete", name, now)
-
-    def _deal_again(self, unit: Unit, campaign: Campaign, entries: Sequence[Entry], now: int) -> bool:
-        """Take entries from agents who cannot call any more; the caller stores the campaign where this is true."""
-        active = active_agents(unit, campaign)
-        stranded = [entry for entry in entries if entry.agent is not None and entry.agent not in active]
-        heirs: list[str | None] = [None] * len(stranded)
-        if campaign.auto_distribution:
-            heirs = deal(campaign.agents, active, campaign.last_agent, len(stranded))
-        for entry, heir in zip(stranded, heirs, strict=True):
-            entry.agent, entry.state, entry.updated_at = heir, EntryState.OPEN, now
-            campaign.last_agent = heir or campaign.last_agent
-            unit.telesales.update_entry(entry)
-        return bool(stranded)
 
     # --- entries ------------------------------------------------------------------------------------------------------
 
@@ -207,12 +200,13 @@ class Telesales:
             InvalidInput: no such agent in the campaign, or one who left.
             Conflict: it is somebody else's, is over, or nobody may call now.
         """
-        campaign = self.find(unit, workspace_id, name)
-        active = active_agents(unit, campaign)
-        _check_agent(campaign, active, agent)
+        campaign = self.find(unit, workspace_id, name, share=True)
+        unit.staff.hold(workspace_id, agent)
+        people = people_of(unit, campaign)
+        _check_agent(campaign, people, agent)
         opening = _opening(unit, campaign, now)
         if entry_id == NEXT:
-            entry = unit.telesales.take_next(workspace_id, name, agent, active, now) if opening.at <= now else None
+            entry = unit.telesales.take_next(workspace_id, name, agent, people, now) if opening.at <= now else None
             if entry is None:
                 return None
         else:
@@ -220,11 +214,12 @@ class Telesales:
             if entry.state == EntryState.TAKEN and entry.agent == agent:
                 return self._show(unit, campaign, entry, now)
             _check_open(entry)
-            if entry.agent is not None and entry.agent != agent and entry.agent in active:
-                raise Conflict(f"the entry is {entry.agent}'s", agent=entry.agent)
+            _check_free(entry, people, agent)
             if opening.at > now:
                 raise opening.refusal()
         entry.agent, entry.state, entry.updated_at = agent, EntryState.TAKEN, now
+        entry.note_turn(Turn(at=now, what="taken", agent=agent))
+        plan(entry, campaign, people, now, here=True)
         unit.telesales.update_entry(entry)
         unit.audit.write(workspace_id, actor, "telesales_entry.take", entry.id, now, {"agent": agent})
         return self._show(unit, campaign, entry, now)
@@ -239,15 +234,44 @@ class Telesales:
             InvalidInput: no such agent in the campaign, or one who left.
             Conflict: the entry is over.
         """
-        campaign = self.find(unit, workspace_id, name)
+        campaign = self.find(unit, workspace_id, name, share=True)
         if agent is not None:
-            _check_agent(campaign, active_agents(unit, campaign), agent)
+            unit.staff.hold(workspace_id, agent)
+        people = people_of(unit, campaign)
+        if agent is not None:
+            _check_agent(campaign, people, agent)
         entry = self._entry(unit, workspace_id, name, entry_id, lock=True)
         _check_open(entry)
         if (entry.agent, entry.state) != (agent, EntryState.OPEN):
             entry.agent, entry.state, entry.updated_at = agent, EntryState.OPEN, now
+            entry.note_turn(Turn(at=now, what="given", agent=agent))
+            plan(entry, campaign, people, now, here=True)
             unit.telesales.update_entry(entry)
             unit.audit.write(workspace_id, actor, "telesales_entry.give", entry.id, now, {"agent": agent})
+        return self._show(unit, campaign, entry, now)
+
+    def release(
+        self, unit: Unit, workspace_id: int, name: str, entry_id: str, agent: str, *, actor: str, now: int
+    ) -> ShownEntry:
+        """An agent gives an entry back: it is the next one's in turn where the campaign distributes, else everybody's.
+        That is an event. Again, while nobody took it since, changes nothing.
+
+        Raises:
+            NotFound: no such campaign or entry.
+            InvalidInput: no such agent in the campaign.
+            Conflict: it is over, or not theirs.
+        """
+        campaign, entry, contact = self._hold(unit, workspace_id, name, entry_id)
+        _check_open(entry)
+        people = people_of(unit, campaign)
+        if entry.agent == agent:
+            event = give_back(unit, campaign, people, entry, contact, ReturnReason.RELEASED, actor=actor, now=now)
+            if event is not None:
+                self._ingest.ingest(unit, workspace_id, [event], now)
+        elif agent not in late_agents(entry.history):
+            _check_agent(campaign, people, agent)
+            has = f"{entry.agent}'s" if entry.agent is not None else "nobody's"
+            raise Conflict(f"the entry is {has}", agent=entry.agent)
         return self._show(unit, campaign, entry, now)
 
     def cancel(self, unit: Unit, workspace_id: int, name: str, entry_id: str, *, actor: str, now: int) -> ShownEntry:
@@ -261,6 +285,8 @@ class Telesales:
         if entry.state != EntryState.CANCELLED:
             _check_open(entry)
             entry.state, entry.reason, entry.closed_at, entry.updated_at = EntryState.CANCELLED, "cancelled", now, now
+            entry.back_at = None
+            entry.note_turn(Turn(at=now, what="cancelled"))
             unit.telesales.update_entry(entry)
             unit.audit.write(workspace_id, actor, "telesales_entry.cancel", entry.id, now)
             self._tell(unit, entry, contact, CANCELLED, now)
@@ -271,7 +297,8 @@ class Telesales:
     ) -> ShownEntry:
         """An agent says what came of a call: it is over, or tried again by the campaign's rules. That is an event.
 
-        The same said again, before the next call is due, changes nothing.
+        The same said again, before the next call is due, changes nothing. Who had the entry when it went back may still
+        say what came of the call until somebody else takes it.
 
         Raises:
             NotFound: no such campaign or entry.
@@ -283,11 +310,12 @@ class Telesales:
             return self._show(unit, campaign, entry, now)
         back_at = _call_back_at(call, now)
         _check_open(entry)
-        active = active_agents(unit, campaign)
-        if call.agent is not None:
-            _check_agent(campaign, active, call.agent)
-            if entry.agent is not None and entry.agent != call.agent and entry.agent in active:
-                raise Conflict(f"the entry is {entry.agent}'s", agent=entry.agent)
+        people = people_of(unit, campaign)
+        if call.agent is not None and call.agent not in late_agents(entry.history):
+            if any(turn.agent == call.agent for turn in entry.history):
+                _check_free(entry, people, call.agent)
+            _check_agent(campaign, people, call.agent)
+            _check_free(entry, people, call.agent)
         called_by = call.agent or entry.agent
         back = from_micros(back_at) if back_at is not None else None
         closed = closed_days(unit, workspace_id)
@@ -298,11 +326,13 @@ class Telesales:
         entry.counts = following.counts
         entry.outcome, entry.call_back_at, entry.outcome_note = call.outcome.value, back_at, call.note
         entry.updated_at = now
+        entry.note_turn(Turn(at=now, what="called", agent=called_by, outcome=call.outcome.value))
         if following.due is None:
             entry.state, entry.agent, entry.closed_at = EntryState.DONE, called_by, now
         else:
             entry.state, entry.due_at = EntryState.OPEN, to_micros(following.due)
-            entry.agent = self._next_caller(unit, campaign, call.outcome, called_by, active)
+            entry.agent = self._next_caller(unit, campaign, call.outcome, called_by, people, following.due)
+        plan(entry, campaign, people, now)
         unit.telesales.update_entry(entry)
         detail = {"outcome": call.outcome.value, "agent": called_by}
         unit.audit.write(workspace_id, actor, "telesales_entry.outcome", entry.id, now, detail)
@@ -310,16 +340,20 @@ class Telesales:
         return self._show(unit, campaign, entry, now)
 
     def _next_caller(
-        self, unit: Unit, campaign: Campaign, outcome: Outcome, called_by: str | None, active: frozenset[str]
-    ) -> str | None:
+        self, unit: Unit, campaign: Campaign, outcome: Outcome, called_by: str | None, people: Mapping[str, Staff],
+        due: datetime,
+    ) -> str | None:  # fmt: skip
         """Who calls next. Where agents take entries, anybody, but for a call back that one of them promised; where they
         get them in turn whoever called, or in place of one who left the next.
         """
+        stays = campaign.auto_distribution or outcome is Outcome.CALL_BACK
+        if stays and called_by is not None and called_by in people:
+            person = unit.staff.hold(campaign.workspace_id, called_by)
+            if person is not None and person.active:
+                return called_by
         if not campaign.auto_distribution:
-            return called_by if outcome is Outcome.CALL_BACK and called_by in active else None
-        if called_by in active:
-            return called_by
-        heir = next_agent(campaign.agents, active, campaign.last_agent)
+            return None
+        heir = whose_turn(unit, campaign, people, due)
         if heir is not None:
             unit.telesales.set_last_agent(campaign.workspace_id, campaign.name, heir)
         return heir
@@ -412,17 +446,26 @@ def _shown(
 # --- what may be said -------------------------------------------------------------------------------------------------
 
 
-def _check_agent(campaign: Campaign, active: frozenset[str], agent: str) -> None:
+def _check_agent(campaign: Campaign, active: Collection[str], agent: str) -> None:
     if agent not in campaign.agents:
         raise invalid("agent", "unknown_agent", f"the campaign {campaign.name!r} has no agent {agent!r}")
     if agent not in active:
         raise invalid("agent", "inactive_agent", f"{agent!r} has left")
 
 
+def _check_free(entry: Entry, active: Collection[str], agent: str) -> None:
+    if entry.agent is not None and entry.agent != agent and entry.agent in active:
+        raise Conflict(f"the entry is {entry.agent}'s", agent=entry.agent)
+
+
 def _check_open(entry: Entry) -> None:
-    if entry.state not in OPEN_STATES:
-        became = entry.outcome if entry.state == EntryState.DONE else entry.reason
-        raise Conflict(f"the entry is {entry.state} ({became})", state=entry.state, outcome=entry.outcome)
+    if entry.state in OPEN_STATES:
+        return
+    if entry.state != EntryState.DONE:
+        raise Conflict(f"the entry is {entry.state} ({entry.reason})", state=entry.state, outcome=entry.outcome)
+    caller = f" by {entry.agent}" if entry.agent is not None else ""
+    said = f"the entry is {entry.state}{caller} ({entry.outcome})"
+    raise Conflict(said, state=entry.state, outcome=entry.outcome, agent=entry.agent)
 
 
 def _is_repeated(entry: Entry, call: CallReport, now: int) -> bool:
@@ -430,6 +473,8 @@ def _is_repeated(entry: Entry, call: CallReport, now: int) -> bool:
     if entry.state == EntryState.TAKEN or (entry.state == EntryState.OPEN and entry.due_at <= now):
         return False
     if entry.state == EntryState.CANCELLED or (entry.outcome, entry.outcome_note) != (call.outcome, call.note):
+        return False
+    if entry.state == EntryState.DONE and call.agent is not None and call.agent != entry.agent:
         return False
     if call.call_back_at is None:
         return entry.call_back_at is None

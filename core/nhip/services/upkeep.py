@@ -1,4 +1,6 @@
-"""What workers do a little at a time beside the steps: keep segments up to now, and let enrolments go on."""
+"""What workers do a little at a time beside the steps: keep segments up to now, let enrolments go on, and take
+telesales entries from agents who have them no more.
+"""
 
 import logging
 from typing import Final
@@ -8,6 +10,7 @@ from nhip.domain.struct import Struct
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.enrolments import Enrolments
 from nhip.services.segments import Segments
+from nhip.services.telesales_returns import TelesalesReturns
 
 log = logging.getLogger("nhip.worker")
 
@@ -38,9 +41,10 @@ class Round(Struct):
 class Upkeep:
     """The service. Any number of processes may run it; each piece is held by the one that is busy with it."""
 
-    def __init__(self, segments: Segments, enrolments: Enrolments, clock: Clock) -> None:
+    def __init__(self, segments: Segments, enrolments: Enrolments, returns: TelesalesReturns, clock: Clock) -> None:
         self._segments = segments
         self._enrolments = enrolments
+        self._returns = returns
         self._clock = clock
         self._held: dict[Piece, int] = {}
 
@@ -61,7 +65,8 @@ class Upkeep:
                 log.exception("upkeep failed", extra={"piece": piece.name})
                 self._held[piece] = self._clock.micros() + _AFTER_A_FAULT
             entered = entered or not piece.is_segment
-        return Round(more=more, entered=entered)
+        returned, left = await self._returns.run(storage)
+        return Round(more=more or left, entered=entered or returned > 0)
 
     def due(self, unit: Unit) -> list[Piece]:
         """What there is to do now."""

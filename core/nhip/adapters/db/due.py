@@ -34,6 +34,11 @@ _SCORES: Final = (
 """The next look at a score that falls by itself."""
 _RECOUNTS: Final = "SELECT MIN(0) FROM score_rules WHERE workspace_id = :workspace_id AND recount_after IS NOT NULL"
 """Scores that changed rules have not reached are to be found now."""
+_TELESALES: Final = (
+    "SELECT MIN(back_at) FROM telesales_entries WHERE workspace_id = :workspace_id AND closed_at IS NULL"
+    " AND back_at IS NOT NULL"
+)
+"""The next entry whose agent has it no more."""
 
 SCANS: Final = "scans"
 """The sort of work that the scheduler does by itself."""
@@ -45,6 +50,7 @@ SOURCES: Final = (
     ("enrolments", _ENROLMENTS),
     ("scores", _SCORES),
     ("scores", _RECOUNTS),
+    ("telesales", _TELESALES),
 )
 """Everything that time alone sets off: sorts of work, each with queries for a moment in microseconds, or for 0 where
 something is due already. What else waits for a moment belongs here."""

@@ -16,6 +16,7 @@ from sqlalchemy import (
 from nhip.adapters.db.tables import metadata
 
 _OPEN = text("closed_at IS NULL")
+_GOES_BACK = text("closed_at IS NULL AND back_at IS NOT NULL")
 
 telesales_campaigns = Table(
     "telesales_campaigns",
@@ -29,6 +30,7 @@ telesales_campaigns = Table(
     Column("auto_distribution", Integer, nullable=False),
     Column("hours", Text, nullable=False),
     Column("retry", Text, nullable=False),
+    Column("hold_minutes", Integer),
     Column("last_agent", Text),
     Column("revision", BigInteger, nullable=False, server_default="1"),
     Column("created_at", BigInteger, nullable=False),
@@ -59,6 +61,9 @@ telesales_entries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),
+    Column("back_at", BigInteger),
+    Column("returns", Integer, nullable=False, server_default="0"),
+    Column("history", Text, nullable=False, server_default="[]"),
     ForeignKeyConstraint(
         ["workspace_id", "campaign"],
         ["telesales_campaigns.workspace_id", "telesales_campaigns.name"],
@@ -82,6 +87,19 @@ telesales_entries = Table(
         postgresql_where=_OPEN,
     ),
     Index("ix_telesales_entries_contact", "workspace_id", "contact_id", "id"),
+    Index(
+        "ix_telesales_entries_agent",
+        "workspace_id",
+        "agent",
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
+    ),
+    Index(
+        "ix_telesales_entries_back",
+        "back_at",
+        sqlite_where=_GOES_BACK,
+        postgresql_where=_GOES_BACK,
+    ),
 )
-"""``state``: open (from ``due_at`` on), taken, done, cancelled. A contact has one entry of a campaign at a time that
-is not closed."""
+"""``state``: open (from ``due_at`` on), taken, done, cancelled; its agent has it until ``back_at``. A contact has one
+entry of a campaign at a time that is not closed."""

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, select
 
 from nhip.adapters.db.statements import Statement
+from nhip.adapters.db.tables import staff
 from nhip.domain.customers import Staff
 from nhip.domain.duty import Absence, Hours
 
@@ -14,6 +15,9 @@ _SELECT: Final = (
     "SELECT external_id, name, phone, email, department, store, active, attributes FROM staff"
     " WHERE workspace_id = :workspace_id AND "
 )
+_COLUMNS: Final[list[Column[Any]]] = [
+    staff.c[name] for name in ("external_id", "name", "phone", "email", "department", "store", "active", "attributes")
+]
 _STAFF: Final = Statement(_SELECT + "{external_id in external_ids}")
 _DEPARTMENT: Final = Statement(_SELECT + "department = :name")
 _STORE: Final = Statement(_SELECT + "store = :name")
@@ -55,6 +59,11 @@ class SqlStaff:
     def find(self, workspace_id: int, external_ids: Sequence[str]) -> dict[str, Staff]:
         rows = _STAFF.run(self._connection, workspace_id=workspace_id, external_ids=list(external_ids))
         return {row[0]: read_staff(row) for row in rows}
+
+    def hold(self, workspace_id: int, external_id: str) -> Staff | None:
+        mine = (staff.c.workspace_id == workspace_id, staff.c.external_id == external_id)
+        row = self._connection.execute(select(*_COLUMNS).where(*mine).with_for_update(read=True)).one_or_none()
+        return None if row is None else read_staff(row)
 
     def in_department(self, workspace_id: int, name: str) -> list[Staff]:
         return [read_staff(row) for row in _DEPARTMENT.run(self._connection, workspace_id=workspace_id, name=name)]

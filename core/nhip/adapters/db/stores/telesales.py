@@ -1,6 +1,6 @@
 """Telesales: campaigns, and the calls to be made in them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +32,9 @@ from nhip.domain.telesales import (
     EntryFilter,
     EntryPlace,
     EntryState,
+    GoingBack,
     RetryRules,
+    Turn,
 )
 
 _CAMPAIGN: Final[list[Column[Any]]] = [campaigns.c[name] for name in Campaign.__struct_fields__]
@@ -40,6 +42,7 @@ _ENTRY: Final[list[Column[Any]]] = [entries.c[name] for name in Entry.__struct_f
 _FORMS: Final[Mapping[str, Any]] = {"agents": tuple[str, ...], "hours": CallingHours, "retry": RetryRules}
 _encode: Final = msgspec.json.Encoder().encode
 _decode_counts: Final = msgspec.json.Decoder(dict[str, int]).decode
+_decode_history: Final = msgspec.json.Decoder(tuple[Turn, ...]).decode
 
 
 def _campaign(row: Row[Any]) -> Campaign:
@@ -60,12 +63,14 @@ def _campaign_values(campaign: Campaign) -> dict[str, Any]:
 def _entry(row: Sequence[Any]) -> Entry:
     values: dict[str, Any] = dict(zip(Entry.__struct_fields__, row, strict=False))
     values["counts"] = _decode_counts(values["counts"])
+    values["history"] = _decode_history(values["history"])
     return Entry(**values)
 
 
 def _entry_values(entry: Entry) -> dict[str, Any]:
     values = msgspec.structs.asdict(entry)
     values["counts"] = _encode(entry.counts).decode()
+    values["history"] = _encode(entry.history).decode()
     return values
 
 
@@ -79,10 +84,12 @@ class SqlTelesales:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def campaign(self, workspace_id: int, name: str, *, lock: bool = False) -> Campaign | None:
+    def campaign(self, workspace_id: int, name: str, *, lock: bool = False, share: bool = False) -> Campaign | None:
         query = select(*_CAMPAIGN).where(campaigns.c.workspace_id == workspace_id, campaigns.c.name == name)
         if lock:
             query = query.with_for_update(key_share=True)
+        elif share:
+            query = query.with_for_update(read=True)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _campaign(row)
 
@@ -126,6 +133,24 @@ class SqlTelesales:
 
     def open_entries(self, workspace_id: int, campaign: str) -> Sequence[Entry]:
         query = select(*_ENTRY).where(*self._open(workspace_id, campaign)).order_by(entries.c.id).with_for_update()
+        return [_entry(row) for row in self._connection.execute(query)]
+
+    def entries_of(self, workspace_id: int, agent: str) -> Sequence[Entry]:
+        mine = (entries.c.workspace_id == workspace_id, entries.c.agent == agent, entries.c.closed_at.is_(None))
+        query = select(*_ENTRY).where(*mine).order_by(entries.c.id).with_for_update()
+        return [_entry(row) for row in self._connection.execute(query)]
+
+    def going_back(self, now: int, limit: int, but: Collection[tuple[int, str]]) -> Sequence[GoingBack]:
+        names = ("workspace_id", "campaign", "id", "contact_id")
+        query = select(*(entries.c[name] for name in names)).where(*self._over(now))
+        for workspace_id, campaign in but:
+            query = query.where(or_(entries.c.workspace_id != workspace_id, entries.c.campaign != campaign))
+        rows: Iterable[Sequence[Any]] = self._connection.execute(query.order_by(entries.c.back_at).limit(limit))
+        return [GoingBack(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def hold_going_back(self, workspace_id: int, campaign: str, ids: Sequence[str], now: int) -> Sequence[Entry]:
+        mine = (entries.c.workspace_id == workspace_id, entries.c.campaign == campaign, entries.c.id.in_(ids))
+        query = select(*_ENTRY).where(*self._over(now), *mine).order_by(entries.c.id).with_for_update()
         return [_entry(row) for row in self._connection.execute(query)]
 
     def take_next(
@@ -205,6 +230,10 @@ class SqlTelesales:
     def update_entry(self, entry: Entry) -> None:
         mine = (entries.c.workspace_id == entry.workspace_id, entries.c.id == entry.id)
         self._connection.execute(update(entries).where(*mine).values(**_entry_values(entry)))
+
+    def _over(self, now: int) -> tuple[ColumnElement[bool], ...]:
+        # The conditions of the partial index, and how much of it is over.
+        return (entries.c.closed_at.is_(None), entries.c.back_at.is_not(None), entries.c.back_at <= now)
 
     def _open(self, workspace_id: int, campaign: str) -> tuple[ColumnElement[bool], ...]:
         # The literal condition is that of the partial indexes.
