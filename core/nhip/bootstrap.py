@@ -25,6 +25,7 @@ from nhip.services.inbox import Inbox
 from nhip.services.ingest import Ingest
 from nhip.services.intake import Intake
 from nhip.services.matching import Matcher, Versions
+from nhip.services.merging import Merging
 from nhip.services.progress import Progress
 from nhip.services.receipts import Receipts
 from nhip.services.reconcile import Reconcile
@@ -83,6 +84,7 @@ class Engine:
         self.reconcile = Reconcile(catalog, self.progress, self.receipts, self.clock, settle_after=settle_after)
         self.segments = Segments(catalog)
         self.enrolments = Enrolments(self.ingest, self.segments)
+        self.merging = Merging(self.ingest)
         self.telesales = Telesales(catalog, self.ingest)
         returns = TelesalesReturns(self.ingest, self.clock)
         self.upkeep = Upkeep(self.segments, self.enrolments, returns, self.clock)

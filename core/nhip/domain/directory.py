@@ -3,6 +3,7 @@
 from typing import Any
 
 from nhip.domain.customers import ActivityCount, Contact, Record
+from nhip.domain.merging import Alias
 from nhip.domain.struct import Struct
 
 
@@ -60,3 +61,5 @@ class ContactExport(Struct):
     story: ContactStory
     records: tuple[Record, ...]
     items: tuple[TimelineItem, ...]
+    aliases: tuple[Alias, ...]
+    """What the contacts were known by that were merged into it."""

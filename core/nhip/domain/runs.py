@@ -55,6 +55,7 @@ class StandingStep(Struct):
     version_id: str
     node: int
     iteration: int
+    contact_id: str
 
 
 class ClaimedStep(Struct):

@@ -145,6 +145,32 @@ def carried_over(state: ScoreState, rules: Sequence[ScoreRule], revision: int, n
     return msgspec.structs.replace(changed, turn=score, turns=with_turn(state.turns, score))
 
 
+def joined(state: ScoreState, other: ScoreState, rules: Sequence[ScoreRule], revision: int, now: int) -> ScoreState:
+    """What two contacts' scores are made of, as one contact's: each rule holds what both have, up to its cap.
+
+    The turns stay those of the first: its score has yet to move to what it is made of now.
+    """
+    state, other = (
+        one if one.revision == revision else carried_over(one, rules, revision, now) for one in (state, other)
+    )
+    by_id = {rule.id: rule for rule in rules}
+    both = {**other.rules, **state.rules}
+    for name in state.rules.keys() & other.rules.keys():
+        mine, theirs = state.rules[name], other.rules[name]
+        as_of = max(mine.as_of, theirs.as_of)
+        parts = [(one, as_of - one.as_of) for one in (mine, theirs)]
+        value = math.fsum(decayed(one.value, one.half_life, age) for one, age in parts)
+        both[name] = RuleState(
+            value=_capped(value, by_id[name]) if name in by_id else value,
+            uncapped=math.fsum(decayed(one.uncapped, one.half_life, age) for one, age in parts),
+            as_of=as_of,
+            count=mine.count + theirs.count,
+            last_at=max(mine.last_at, theirs.last_at),
+            half_life=mine.half_life,
+        )
+    return msgspec.structs.replace(state, rules=both)
+
+
 def next_look(state: ScoreState, now: int) -> int | None:
     """When the score may next be another by itself: not before, and at least a day ahead. ``None`` for never.
 

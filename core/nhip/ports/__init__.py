@@ -13,6 +13,7 @@ from nhip.ports.calendars import CalendarStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore, TicketMeasureStore
+from nhip.ports.merging import MergeStore
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
@@ -42,6 +43,7 @@ __all__ = [
     "IdempotencyStore",
     "KeyStore",
     "MeasureStore",
+    "MergeStore",
     "OpenStorage",
     "PastEventStore",
     "PublishedStore",

@@ -10,6 +10,7 @@ from nhip.ports.calendars import CalendarStore
 from nhip.ports.calls import CallStore
 from nhip.ports.engine import CustomerStore, DeliveryStore, EventStore, PublishedStore, RunStore, StaffStore
 from nhip.ports.looking import DirectoryStore, HistoryStore, MeasureStore, PastEventStore, TicketMeasureStore
+from nhip.ports.merging import MergeStore
 from nhip.ports.operations import HealthStore, RetentionStore
 from nhip.ports.scheduling import DateStore, ScanStore
 from nhip.ports.scores import ScoreStore
@@ -33,6 +34,11 @@ class Unit(Protocol):
     @property
     def customers(self) -> CustomerStore:
         """Contacts, records and activity."""
+        ...
+
+    @property
+    def merging(self) -> MergeStore:
+        """Contacts that were merged into others."""
         ...
 
     @property

@@ -13,6 +13,7 @@ from nhip.domain.errors import NotFound, invalid
 from nhip.domain.events import IncomingEvent
 from nhip.ports import Unit
 from nhip.services.intake import Intake
+from nhip.services.naming import contact_named, own_contact
 from nhip.services.phones import normalise_phone
 
 DELETED = "contact_deleted"
@@ -54,15 +55,15 @@ def one(unit: Unit, workspace_id: int, external_id: str) -> ContactStory:
 
 
 def find(unit: Unit, workspace_id: int, external_id: str) -> Contact:
-    """The contact of an external id.
+    """The contact of an external id, or the one that it was merged into.
 
     Raises:
         NotFound: no such contact in this workspace.
     """
-    found = unit.customers.contacts_by_external_id(workspace_id, [external_id])
-    if not found:
+    found = contact_named(unit, workspace_id, external_id)
+    if found is None:
         raise NotFound("contact", external_id)
-    return found[0]
+    return found
 
 
 def page(unit: Unit, workspace_id: int, wanted: ContactFilter, *, after: str | None, limit: int) -> list[ContactStory]:
@@ -122,6 +123,7 @@ def export(unit: Unit, workspace_id: int, external_id: str) -> ContactExport:
         story=story,
         records=tuple(unit.directory.records_of(workspace_id, story.contact.id)),
         items=tuple(unit.directory.timeline(workspace_id, story.contact.id, after=None, limit=EXPORTED_ITEMS)),
+        aliases=tuple(unit.merging.aliases(workspace_id, story.contact.id)),
     )
 
 
@@ -130,6 +132,7 @@ def delete(unit: Unit, workspace_id: int, actor: str, external_id: str, now: int
 
     Raises:
         NotFound: no such contact in this workspace.
+        Conflict: it was merged into another.
     """
     contact = _hold(unit, workspace_id, external_id)
     unit.directory.delete_contact(workspace_id, contact.id, DELETED, now)
@@ -137,21 +140,25 @@ def delete(unit: Unit, workspace_id: int, actor: str, external_id: str, now: int
 
 
 def erase(unit: Unit, workspace_id: int, actor: str, external_id: str, now: int) -> None:
-    """Forget a person: the contact, its records, and what events and deliveries say about it.
+    """Forget a person: the contact, its records, what events and deliveries say about it, and what the contacts were
+    known by that were merged into it.
 
     That something happened and was sent, at what time and at what cost, stays, without saying to whom.
 
     Raises:
         NotFound: no such contact in this workspace.
+        Conflict: it was merged into another.
     """
     contact = _hold(unit, workspace_id, external_id)
     unit.directory.erase_traces(workspace_id, contact.id)
     unit.calls.forget(workspace_id, contact.external_id, contact.attributes.get("phone"))
+    for alias in unit.merging.aliases(workspace_id, contact.id):
+        unit.calls.forget(workspace_id, contact.external_id, alias.value)
     unit.directory.delete_contact(workspace_id, contact.id, ERASED, now)
     unit.audit.write(workspace_id, actor, "contact.erase", contact.id, now)
 
 
 def _hold(unit: Unit, workspace_id: int, external_id: str) -> Contact:
-    contact = find(unit, workspace_id, external_id)
+    contact = own_contact(unit, workspace_id, external_id)
     unit.customers.lock_contacts(workspace_id, [contact.id])
-    return find(unit, workspace_id, external_id)
+    return own_contact(unit, workspace_id, external_id)

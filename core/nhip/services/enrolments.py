@@ -15,6 +15,7 @@ from nhip.domain.segments import MOST_UNKNOWN, EnrolmentDraft, StoredEnrolment
 from nhip.domain.workflow import WorkflowState
 from nhip.ports import Unit
 from nhip.services.ingest import ENGINE_SOURCE, Ingest
+from nhip.services.naming import contacts_named
 from nhip.services.segments import Segments
 
 ENROLLED: Final = "workflow.enrolled"
@@ -135,16 +136,16 @@ class Enrolments:
         return _is_due(stored, now)
 
     def _go_on(self, unit: Unit, stored: StoredEnrolment, now: int) -> None:
+        unit.merging.hold(stored.workspace_id)
         if stored.segment is not None:
             self._go_on_in_segment(unit, stored, stored.segment, now)
             return
         number = int(stored.cursor or 0)
         names = unit.enrolments.part(stored.workspace_id, stored.id, number)
-        contacts = self._held(
-            unit, stored, [one.id for one in unit.customers.contacts_by_external_id(stored.workspace_id, names)]
-        )
-        there = {contact.external_id for contact in contacts}
-        unknown = [name for name in names if name not in there]
+        named = contacts_named(unit, stored.workspace_id, names)
+        contacts = self._held(unit, stored, sorted({one.id for one in named.values()}))
+        there = {contact.id for contact in contacts}
+        unknown = [name for name in names if name not in named or named[name].id not in there]
         stored.unknown += len(unknown)
         stored.unknown_contacts += unknown[: max(MOST_UNKNOWN - len(stored.unknown_contacts), 0)]
         stored.seen += len(unknown)

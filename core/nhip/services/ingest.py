@@ -15,6 +15,7 @@ from nhip.catalog import Catalog
 from nhip.domain.customers import Contact
 from nhip.domain.events import Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
+from nhip.domain.merging import MERGED
 from nhip.domain.scores import SCORE_CHANGED
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.snapshots import contact_events, record_events, record_facts, told_apart
@@ -196,7 +197,12 @@ class _Batch:
                 known.count(happening.type, event, happening.time, contact)
             facts |= known.facts_of(contact)
         facts["previous"] = previous
-        if contact is not None and self.book is not None:
+        # What a merge changes was counted when it happened.
+        if (
+            contact is not None
+            and self.book is not None
+            and not (event.type == MERGED and event.source == ENGINE_SOURCE)
+        ):
             happenings += self.score(event, contact, happenings, facts)
         depth = event.cause.depth if event.cause else 0
         decided: set[str] = set()

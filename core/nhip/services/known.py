@@ -8,6 +8,7 @@ import msgspec
 from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
+from nhip.domain.merging import NAME
 from nhip.engine.dates import Watch
 from nhip.engine.snapshots import activity_kind, activity_kinds, contact_facts, merge
 from nhip.plugin_api import RecordType
@@ -50,6 +51,8 @@ class Known:
         self.contacts: dict[str, Contact] = {}
         self.by_external_id: dict[str, Contact] = {}
         self.by_address: dict[tuple[str, str], Contact] = {}
+        self.former: dict[tuple[str, str], Contact] = {}
+        """By what those were known by that were merged into them: kind and value."""
         self.records: dict[tuple[str, str], Record] = {}
         self.new_contacts: dict[str, Contact] = {}
         self.changed_contacts: dict[str, Contact] = {}
@@ -63,6 +66,7 @@ class Known:
 
     def load(self, events: Sequence[IncomingEvent]) -> None:
         """Contacts by external id, then by address where that found nothing; records; activity where it is read."""
+        self.unit.merging.hold(self.workspace_id)
         store = self.unit.customers
         wanted = {named for event in events for named in _external_ids(event)}
         if wanted:
@@ -78,6 +82,7 @@ class Known:
             if values:
                 for contact in store.contacts_by_address(self.workspace_id, field, list(values)):
                     self.know(self.contacts.get(contact.id, contact))
+        self.load_former(events)
         kinds: dict[str, set[str]] = {}
         for event in events:
             for snapshot in event.records:
@@ -103,6 +108,23 @@ class Known:
             named = {account for contact in self.contacts.values() if (account := contact.attributes.get("account"))}
             named |= {event.contact["account"] for event in events if event.contact and event.contact.get("account")}
             self.accounts = store.accounts(self.workspace_id, list(named))
+
+    def load_former(self, events: Sequence[IncomingEvent]) -> None:
+        """Contacts by what others were known by that were merged into them, where no external id found one."""
+        wanted = {(NAME, name) for event in events for name in _external_ids(event) if name not in self.by_external_id}
+        wanted |= {
+            (field, value)
+            for event in events
+            if event.contact and named_contact(event) not in self.by_external_id
+            for field in ADDRESSES
+            if (value := event.contact.get(field))
+        }
+        for (kind, value), found in (self.unit.merging.found(self.workspace_id, wanted) if wanted else {}).items():
+            contact = self.contacts.get(found.id, found)
+            self.know(contact)
+            self.former[kind, value] = contact
+            if kind == NAME:
+                self.by_external_id[value] = contact
 
     def lock_addresses(self, events: Sequence[IncomingEvent]) -> None:
         """Two processes that meet a new person by the same address at once make one contact of them."""
@@ -131,7 +153,8 @@ class Known:
     def find_contact(self, event: IncomingEvent) -> Contact | None:
         """By external id, then phone, email and Zalo user id; where an event says none, by whose its records are.
 
-        A contact found by address that a client already named otherwise is somebody else who shares the address.
+        Who was merged into another is found by what they were known by, unless an address is somebody else's by now. A
+        contact found by address that a client already named otherwise is somebody else who shares the address.
         """
         snapshot = event.contact or {}
         named = named_contact(event)
@@ -145,6 +168,10 @@ class Known:
                 continue
             if not named or found.external_id == found.id:
                 return found
+        for field in ADDRESSES:
+            found = self.former.get((field, snapshot.get(field) or ""))
+            if found is not None and (not named or found.external_id == found.id):
+                return found
         if not _is_identified(event):
             for said in event.records:
                 record = self.records.get((said.type, said.external_id))
@@ -156,7 +183,11 @@ class Known:
         """The contact with the event's snapshot laid over it, whether it is new, and the old values of what changed."""
         snapshot = event.contact or {}
         named = named_contact(event)
-        fields = {name: value for name, value in snapshot.items() if name != "external_id"}
+        fields = {
+            name: value
+            for name, value in snapshot.items()
+            if name != "external_id" and not self.gave_way(contact, named, name, value)
+        }
         if contact is None:
             identifier = new_id()
             attributes, _ = merge({"lifecycle": "lead", "tags": []}, fields)
@@ -168,7 +199,7 @@ class Known:
             self.know(contact)
             return contact, True, {}
         attributes, old = merge(contact.attributes, fields)
-        adopted = bool(named) and contact.external_id != named
+        adopted = named is not None and contact.external_id != named and (NAME, named) not in self.former
         if old or adopted:
             if "timezone" in old:
                 self.moved.add(contact.id)
@@ -179,6 +210,12 @@ class Known:
             self.touch(contact)
             self.know(contact)
         return contact, False, old
+
+    def gave_way(self, contact: Contact | None, named: str | None, field: str, value: Any) -> bool:
+        """Whether a merge decided against this address, and nobody says it of the contact by its own name."""
+        if contact is None or field not in ADDRESSES or contact.external_id == named:
+            return False
+        return bool(contact.attributes.get(field)) and self.former.get((field, value)) is contact
 
     def touch(self, contact: Contact) -> None:
         """Store this contact anew."""

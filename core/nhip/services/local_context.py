@@ -27,6 +27,7 @@ from nhip.services.calendars import closed_days
 from nhip.services.call_queue import Placed, place, store
 from nhip.services.ingest import ENGINE_SOURCE
 from nhip.services.intake import Intake
+from nhip.services.naming import contact_named
 from nhip.services.phones import normalise_phone
 from nhip.services.run_facts import RunFacts
 from nhip.services.taxonomies import Taxonomies
@@ -286,10 +287,10 @@ class UnitLocalContext:
             if holder is None:
                 raise ActionFailed("the run's contact is gone")
             return holder
-        found = self._stored(self._unit.customers.contacts_by_external_id, self._step.workspace_id, [external_id])
-        if not found:
+        found = self._stored(contact_named, self._unit, self._step.workspace_id, external_id)
+        if found is None:
             raise ActionFailed(f"no contact {external_id!r}")
-        return found[0]
+        return found
 
     def _record(self, record_type: str, external_id: str) -> dict[str, Any] | None:
         written = self._records.get((record_type, external_id))

@@ -151,7 +151,8 @@ class Progress:
         now: int,
     ) -> None:
         states = unit.runs.states(workspace_id, [change.step.run_id for change in finished])
-        # A run may have been moved to another version while its step was under way: it goes on where it stands.
+        # While its step was under way, a run may have been moved to another version, or its contact merged into
+        # another: it goes on where it stands.
         standing = {change.step.id: held[change.step.id] for change in finished}
         compiled = self._versions.get(unit, workspace_id, [one.version_id for one in standing.values()])
         overtaken = self._overtaken(unit, workspace_id, finished, standing, compiled)
@@ -178,13 +179,13 @@ class Progress:
             else:
                 position = Position(node=stands.node, iteration=stands.iteration)
                 way = self._way(compiled[stands.version_id], position, facts.get(step.run_id), now, closed)
-                rows = StepRows(self._catalog, workspace_id, step.run_id, step.contact_id, stands.version_id)
+                rows = StepRows(self._catalog, workspace_id, step.run_id, stands.contact_id, stands.version_id)
                 came_by_waiting = step.kind == StepKind.WAIT and change.due_at == 0
                 successors += rows.of(way, now, step.wanted_at if came_by_waiting else now)
                 if not isinstance(way.then, Finish):
                     continue
                 ended.append((way.then.state, way.then.reason, now, step.run_id))
-            left.append((stands.version_id, step.contact_id))
+            left.append((stands.version_id, stands.contact_id))
         unit.runs.insert_steps(successors)
         unit.runs.finish(ended)
         self._begin_queued(unit, workspace_id, left, compiled, now)

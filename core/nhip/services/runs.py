@@ -10,6 +10,7 @@ from nhip.domain.struct import Struct
 from nhip.engine.program import ProgramNode
 from nhip.ports import Unit
 from nhip.services.matching import Versions
+from nhip.services.naming import contact_named
 from nhip.services.progress import Progress
 
 
@@ -113,6 +114,6 @@ class Runs:
 
 
 def contact_id_of(unit: Unit, workspace_id: int, external_id: str | None) -> str | None:
-    """The id of the contact with an external id, where there is one."""
-    found = unit.customers.contacts_by_external_id(workspace_id, [external_id]) if external_id is not None else []
-    return found[0].id if found else None
+    """The id of the contact that goes by an external id, where there is one."""
+    found = contact_named(unit, workspace_id, external_id) if external_id is not None else None
+    return found.id if found is not None else None

@@ -21,6 +21,7 @@ from nhip.ports import Clock, Storage, Unit
 from nhip.services.inbox import Inbox
 from nhip.services.intake import CloudEvent, Intake
 from nhip.services.known import ADDRESSES
+from nhip.services.naming import contacts_named
 from nhip.services.source_rates import SourceRates
 from nhip.services.sources import Sources
 
@@ -227,25 +228,28 @@ def _whose(unit: Unit, workspace_id: int, snapshots: Sequence[Mapping[str, Any]]
     """Whom snapshots concern, as :meth:`nhip.services.known.Known.find_contact` finds them."""
     store = unit.customers
     names = list({name for one in snapshots if (name := one.get("external_id"))})
-    named = {one.external_id: one for one in store.contacts_by_external_id(workspace_id, names)} if names else {}
+    named = contacts_named(unit, workspace_id, names)
     addressed: dict[tuple[str, str], Contact] = {}
     for field in ADDRESSES:
         values = list({value for one in snapshots if (value := one.get(field))})
         for contact in store.contacts_by_address(workspace_id, field, values) if values else ():
             addressed.setdefault((field, contact.attributes.get(field, "")), contact)
-    return [_who(snapshot, named, addressed) for snapshot in snapshots]
+    said = {(field, value) for one in snapshots for field in ADDRESSES if (value := one.get(field))}
+    former = unit.merging.found(workspace_id, said - addressed.keys())
+    return [_who(snapshot, named, addressed, former) for snapshot in snapshots]
 
 
 def _who(
-    snapshot: Mapping[str, Any], named: Mapping[str, Contact], addressed: Mapping[tuple[str, str], Contact]
+    snapshot: Mapping[str, Any], named: Mapping[str, Contact], *addressed: Mapping[tuple[str, str], Contact]
 ) -> Contact | None:
     name = snapshot.get("external_id")
     if name and name in named:
         return named[name]
-    for field in ADDRESSES:
-        found = addressed.get((field, snapshot.get(field) or ""))
-        if found is not None and (not name or found.external_id == found.id):
-            return found
+    for known in addressed:
+        for field in ADDRESSES:
+            found = known.get((field, snapshot.get(field) or ""))
+            if found is not None and (not name or found.external_id == found.id):
+                return found
     return None
 
 

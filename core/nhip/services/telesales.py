@@ -395,6 +395,8 @@ class Telesales:
         unit.customers.lock_contacts(workspace_id, [contact_id])
         campaign = self.find(unit, workspace_id, name, lock=True)
         entry = self._entry(unit, workspace_id, name, entry_id, lock=True)
+        if entry.contact_id != contact_id:
+            raise Conflict("the contact was merged into another meanwhile", retry=True)
         contacts = unit.customers.contacts(workspace_id, [contact_id])
         if not contacts:
             raise Conflict("the contact was deleted, so there is nobody to call")

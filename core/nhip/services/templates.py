@@ -15,6 +15,7 @@ from nhip.domain.times import format_micros
 from nhip.engine.definition import NAME
 from nhip.engine.snapshots import contact_facts, record_facts
 from nhip.ports import Renderer, Unit
+from nhip.services import contacts
 from nhip.services.revisions import check_match
 from nhip.services.usage import check_unused
 from nhip.services.vocabulary import known_fields, template_roots
@@ -174,16 +175,14 @@ def sample_facts(
         "steps": {},
     }
     if contact is not None:
-        found = unit.customers.contacts_by_external_id(workspace_id, [contact])
-        if not found:
-            raise NotFound("contact", contact)
-        activity = {count.kind: count for count in unit.customers.activity(workspace_id, [found[0].id])}
-        facts["contact"] = contact_facts(found[0], activity, now)
-        account = found[0].attributes.get("account", "")
+        found = contacts.find(unit, workspace_id, contact)
+        activity = {count.kind: count for count in unit.customers.activity(workspace_id, [found.id])}
+        facts["contact"] = contact_facts(found, activity, now)
+        account = found.attributes.get("account", "")
         accounts = unit.customers.accounts(workspace_id, [account]) if account else {}
         if account in accounts:
             facts["account"] = accounts[account]
-        for record in unit.history.newest_records(workspace_id, found[0].id):
+        for record in unit.history.newest_records(workspace_id, found.id):
             facts[record.type] = record_facts(record)
     roots = template_roots(catalog)
     facts |= {name: value for name, value in data.items() if name in roots and isinstance(value, dict)}

@@ -20,6 +20,7 @@ from nhip.adapters.db.stores.events import SqlEvents
 from nhip.adapters.db.stores.health import SqlHealth
 from nhip.adapters.db.stores.history import SqlHistory
 from nhip.adapters.db.stores.measures import SqlMeasures
+from nhip.adapters.db.stores.merging import SqlMerging
 from nhip.adapters.db.stores.past_events import SqlPastEvents
 from nhip.adapters.db.stores.retention import SqlRetention
 from nhip.adapters.db.stores.runs import SqlRuns
@@ -53,6 +54,10 @@ class SqlUnit:
     @cached_property
     def runs(self) -> SqlRuns:
         return SqlRuns(self.connection)
+
+    @cached_property
+    def merging(self) -> SqlMerging:
+        return SqlMerging(self.connection)
 
     @cached_property
     def deliveries(self) -> SqlDeliveries:

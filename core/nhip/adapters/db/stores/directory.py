@@ -9,8 +9,20 @@ from sqlalchemy import Column, Connection, Select, Table, delete, insert, null, 
 from nhip.adapters.db.scan_tables import dates
 from nhip.adapters.db.segment_tables import segment_members
 from nhip.adapters.db.statements import Statement
+from nhip.adapters.db.stores.merging import named
 from nhip.adapters.db.stores.staff import read_staff, write_presence
-from nhip.adapters.db.tables import accounts, activity, contacts, deliveries, events, records, runs, staff, steps
+from nhip.adapters.db.tables import (
+    accounts,
+    activity,
+    contact_aliases,
+    contacts,
+    deliveries,
+    events,
+    records,
+    runs,
+    staff,
+    steps,
+)
 from nhip.adapters.db.telesales_tables import telesales_entries
 from nhip.domain.customers import Contact, Record, Staff
 from nhip.domain.directory import Account, ContactFilter, RecordFilter, TimelineItem
@@ -84,6 +96,10 @@ class SqlDirectory:
             .where(calls.workspace_id == workspace_id, calls.contact_id == contact_id, calls.state.in_(OPEN_STATES))
             .values(state="cancelled", reason=reason, closed_at=now, updated_at=now)
         )
+        aliases = contact_aliases.c
+        self._connection.execute(
+            delete(contact_aliases).where(aliases.workspace_id == workspace_id, aliases.contact_id == contact_id)
+        )
         self._connection.execute(
             delete(contacts).where(contacts.c.workspace_id == workspace_id, contacts.c.id == contact_id)
         )
@@ -130,10 +146,7 @@ class SqlDirectory:
     ) -> list[Record]:
         statement = select(*_RECORD).where(records.c.workspace_id == workspace_id, records.c.type == kind)
         if wanted.contact is not None:
-            named = select(contacts.c.id).where(
-                contacts.c.workspace_id == workspace_id, contacts.c.external_id == wanted.contact
-            )
-            statement = statement.where(records.c.contact_id == named.scalar_subquery())
+            statement = statement.where(records.c.contact_id == named(wanted.contact, workspace_id))
         if wanted.status is not None:
             statement = statement.where(records.c.status == wanted.status)
         if after is not None:

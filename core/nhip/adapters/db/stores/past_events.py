@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Column, Connection, or_, select
 
+from nhip.adapters.db.stores.merging import named
 from nhip.adapters.db.stores.moments import first_id_of
 from nhip.adapters.db.tables import contacts, events, refusals, runs, workflow_activations, workflow_versions
 from nhip.domain.past_events import Activation, EventFilter, PastEvent, Refusal, StartedRun
@@ -41,10 +42,7 @@ class SqlPastEvents:
         if wanted.type is not None:
             statement = statement.where(events.c.type == wanted.type)
         if wanted.contact is not None:
-            named = select(contacts.c.id).where(
-                contacts.c.workspace_id == workspace_id, contacts.c.external_id == wanted.contact
-            )
-            statement = statement.where(events.c.contact_id == named.scalar_subquery())
+            statement = statement.where(events.c.contact_id == named(wanted.contact, workspace_id))
         if wanted.since is not None:
             # No event is stored before it happens, so the ids, which are ordered in time, bound the search.
             statement = statement.where(events.c.time_at >= wanted.since, events.c.id >= first_id_of(wanted.since))

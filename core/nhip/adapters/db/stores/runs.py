@@ -62,7 +62,8 @@ _CLAIM_SQLITE: Final = {False: _claim_on_sqlite(_DUE), True: _claim_on_sqlite(_D
 _CLAIM_POSTGRES: Final = {False: _claim_on_postgres(_DUE), True: _claim_on_postgres(_DUE_SUSPECTS)}
 """By whether suspects are wanted."""
 _LOCK_STEPS = Statement(
-    "SELECT id, epoch, state, version_id, node, iteration FROM steps WHERE {id in ids} ORDER BY id", lock=True
+    "SELECT id, epoch, state, version_id, node, iteration, contact_id FROM steps WHERE {id in ids} ORDER BY id",
+    lock=True,
 )
 _CONTEXTS = Statement(
     "SELECT r.id, r.workflow, w.state, r.version_id, r.version, r.trigger_id, r.contact_id, r.state, r.started_at,"
@@ -190,7 +191,9 @@ class SqlRuns:
 
     def lock_steps(self, ids: Sequence[str]) -> dict[str, StandingStep]:
         return {
-            row[0]: StandingStep(epoch=row[1], state=row[2], version_id=row[3], node=row[4], iteration=row[5])
+            row[0]: StandingStep(
+                epoch=row[1], state=row[2], version_id=row[3], node=row[4], iteration=row[5], contact_id=row[6]
+            )
             for row in _LOCK_STEPS.run(self._connection, ids=list(ids))
         }
 
