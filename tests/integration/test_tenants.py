@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/workflows/{name}/validate": None,
     "POST /v1/workflows/{name}/publish": None,
     "POST /v1/workflows/{name}/enroll": {"contacts": ["ours"]},
+    "POST /v1/contacts/{external_id}/merge": {"from": "other"},
 }
 FAMILIES = (
     "contacts",

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from nhip.domain.customers import ContactSnapshot
 from nhip.domain.directory import ContactStory, TimelineItem
+from nhip.domain.merging import MergeDraft
 from nhip.engine.scoring import score_at
 from nhip.services import contacts
 from nhip_admin_api.auth import requires
@@ -15,7 +16,7 @@ from nhip_admin_api.controllers.records import show_record
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page
 from nhip_admin_api.presenting import moment
-from nhip_admin_api.schemas.customers import Activity, Contact, ContactExport, TimelineEntry
+from nhip_admin_api.schemas.customers import Activity, Contact, ContactExport, FormerName, TimelineEntry
 
 Text = Annotated[str | None, QueryParameter(max_length=200)]
 
@@ -91,7 +92,26 @@ class ContactsController(Controller):
             contact=show_contact(found.story, engine.clock.micros()),
             records=[show_record(record) for record in found.records],
             timeline=[show_item(item) for item in found.items],
+            merged=[
+                FormerName(kind=one.kind, value=one.value, merged_at=moment(one.created_at)) for one in found.aliases
+            ],
         )
+
+    @post(
+        "/{external_id:str}/merge", guards=[requires("contacts:write")], status_code=200, summary="Merge two contacts"
+    )
+    async def merge_contact(
+        self, engine: TheEngine, principal: ThePrincipal, external_id: FromPath[str], data: JSONBody[MergeDraft]
+    ) -> Contact:
+        """They are one person: this contact stays and takes over all that is of the one in `from`, whose names lead to
+        this one from now on. Where they differ in phone, email or Zalo user id, `keep` has to say whose is kept.
+        """
+        workspace, actor, now = principal.workspace_id, principal.key_id, engine.clock.micros()
+        merge = engine.merging.merge
+        await engine.database.transact(merge, workspace, external_id, data, actor=actor, now=now)
+        engine.doorbell.ring()
+        found = await engine.database.read(contacts.one, workspace, external_id)
+        return show_contact(found, engine.clock.micros())
 
     @post("/{external_id:str}/erase", guards=[requires("contacts:write")], status_code=204, summary="Forget a person")
     async def erase_contact(self, engine: TheEngine, principal: ThePrincipal, external_id: FromPath[str]) -> None:

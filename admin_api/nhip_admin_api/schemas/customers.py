@@ -60,12 +60,21 @@ class TimelineEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: dict[str, Any]
 
 
+class FormerName(msgspec.Struct, frozen=True, kw_only=True):
+    """What a contact was known by that was merged into another."""
+
+    kind: Annotated[str, Meta(description="`external_id`, `phone`, `email` or `zalo_user_id`")]
+    value: str
+    merged_at: datetime
+
+
 class ContactExport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is kept about a contact."""
 
     contact: Contact
     records: list[dict[str, Any]]
     timeline: list[TimelineEntry]
+    merged: Annotated[list[FormerName], Meta(description="What the contacts were known by that were merged into it")]
 
 
 class StaffBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
