@@ -11,6 +11,7 @@ from nhip.adapters.db import Database, upgrade
 from nhip.adapters.doorbell import Bell
 from nhip.adapters.embedded_valkey import EmbeddedValkey
 from nhip.adapters.http import GuardedClient
+from nhip.adapters.rating_links import PURPOSE, RatingLinks
 from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
@@ -63,8 +64,9 @@ class Engine:
         self.doorbell = doorbell
         self.valkey = valkey
         self.clock: Clock = clock or SystemClock()
-        self.renderer = TemplateRenderer()
         self.vault = Vault.from_settings(settings.secret_key, settings.data_dir)
+        self.rating_links = RatingLinks(self.vault.derived(PURPOSE), settings.customer_url)
+        self.renderer = TemplateRenderer(links=self.rating_links)
         self.http = GuardedClient(allow_private=settings.allow_private_hosts)
         self.customs: CustomConditions = custom_conditions(catalog)
         self.versions = Versions(catalog)

@@ -23,6 +23,8 @@ PREFIX: Final = "NHIP_"
 SHORTEST_KEY: Final = 32
 MASK: Final = "********"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+UNREACHABLE: Final = LOOPBACK | {"0.0.0.0", "::"}  # noqa: S104
+"""Hosts that mean something on this machine only."""
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -74,6 +76,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_format: Literal["text", "json"] = "text"
     docs_public: bool
     """Whether ``/schema`` is shown without a key; by default only while ``host`` is a loopback address."""
+
+    @property
+    def customer_url(self) -> str | None:
+        """``public_url``, unless it leads to this machine alone, where no customer finds it; tests may."""
+        host = urlsplit(self.public_url).hostname or ""
+        return None if host in UNREACHABLE and not self.allow_private_hosts else self.public_url
 
     def masked(self) -> dict[str, Any]:
         """Every setting by its name, fit for a screen or a bug report: secrets and passwords in URLs are hidden."""

@@ -58,7 +58,8 @@ class Vault:
                 f"a key is a random text of at least {MIN_KEY_LENGTH} characters, as `openssl rand -base64 32` makes it"
             )
             raise invalid("secret_key", "too_short", text)
-        self._fernet = MultiFernet([Fernet(_derive(key)) for key in keys])
+        self._keys = tuple(keys)
+        self._fernet = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, "secrets"))) for key in keys])
 
     @classmethod
     def from_settings(cls, secret_key: str | None, data_folder: Path) -> Self:
@@ -69,6 +70,10 @@ class Vault:
         if secret_key:
             return cls([key for key in (part.strip() for part in secret_key.split(",")) if key])
         return cls([_kept_key(data_folder / KEY_FILE)])
+
+    def derived(self, purpose: str) -> tuple[bytes, ...]:
+        """Keys of 32 bytes for something else than sealing, in the order of those that they are made of."""
+        return tuple(_derive(key, purpose) for key in self._keys)
 
     def seal(self, workspace_id: int, name: str, secrets: Mapping[str, str]) -> str:
         """Encrypt the secrets of the channel account ``name`` of a workspace."""
@@ -92,10 +97,9 @@ class Vault:
         return content.secrets
 
 
-def _derive(key: str) -> bytes:
-    """The 32 bytes that Fernet wants, from a random text of any form."""
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"nhip secrets").derive(key.encode())
-    return base64.urlsafe_b64encode(derived)
+def _derive(key: str, purpose: str) -> bytes:
+    """32 bytes for one purpose, from a random text of any form; those for another say nothing of them."""
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=f"nhip {purpose}".encode()).derive(key.encode())
 
 
 def _kept_key(path: Path) -> str:

@@ -248,6 +248,22 @@ def url(value: Any) -> str:
     return text
 
 
+def rating_filter(address: Callable[[str, int | None], str] | None) -> Callable[..., str]:
+    """The filter ``rating_url`` of an engine; ``address`` knows the page of a ticket's own id."""
+
+    def rating_url(value: Any, stars: Any = None) -> str:
+        """The address at which the customer rates a ticket; ``rating_url(5)`` opens with five stars chosen."""
+        if not isinstance(value, Mapping):
+            raise TemplateError(f"rating_url: {_sort_of(value)} is no ticket")
+        if stars is not None and (type(stars) is not int or not 1 <= stars <= 5):
+            raise TemplateError("rating_url: 1 to 5 stars")
+        if address is None:
+            raise TemplateError("rating_url: there is no address to rate tickets at")
+        return address(str(value.get("id")), stars)
+
+    return rating_url
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "capitalize": capitalize,
     "count": length,
@@ -263,6 +279,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "money": money,
     "number": number,
     "phone": phone,
+    "rating_url": rating_filter(None),
     "round": rounded,
     "time": as_time,
     "title": title,
@@ -273,7 +290,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "url": url,
     "urlencode": urlencode,
 }
-"""Every filter that a template may use, by the name it uses."""
+"""Every filter that a template may use, by the name it uses. Each engine has a ``rating_url`` of its own."""
 
 
 def _text(value: Any, name: str) -> str:

@@ -213,6 +213,8 @@ def _check_node(node: nodes.Node, looping: bool) -> None:
                 _SIGNATURES[node.name].bind(None, *node.args, **{str(each.key): each.value for each in node.kwargs})
             except TypeError as error:
                 raise fault("forbidden", f"filter {node.name}: {error}", line) from None
+            if node.name == "rating_url" and not (isinstance(node.node, nodes.Name) and node.node.name == "ticket"):
+                raise fault("forbidden", "rating_url is for the ticket: {{ ticket | rating_url }}", line)
             if node.name in _DATED and not all(isinstance(each, nodes.Const) for each in node.args[:1]):
                 raise fault("forbidden", f"the format of the filter {node.name} must be written out", line)
         case nodes.Test():

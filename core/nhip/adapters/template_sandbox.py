@@ -11,7 +11,8 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing as no_object
 
-from nhip.adapters.template_filters import FILTERS, MAX_TEXT, to_text
+from nhip.adapters.rating_links import RatingLinks
+from nhip.adapters.template_filters import FILTERS, MAX_TEXT, rating_filter, to_text
 from nhip.adapters.template_rules import LOOP_FIELDS, TESTS, NameUse, fault, names_used, read
 from nhip.domain.errors import TemplateError
 
@@ -100,7 +101,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     intercepted_binops: ClassVar[frozenset[str]] = frozenset({"+"})  # type: ignore[misc]
 
-    def __init__(self, *, autoescape: bool, undefined: type[Undefined] = Missing) -> None:
+    def __init__(
+        self, *, autoescape: bool, undefined: type[Undefined] = Missing, links: RatingLinks | None = None
+    ) -> None:
         super().__init__(
             autoescape=autoescape,
             undefined=undefined,
@@ -110,7 +113,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.globals = {}
-        self.filters = {name: _metered(name, function) for name, function in FILTERS.items()} | {_LOOP: _looped}
+        filters = {**FILTERS, "rating_url": rating_filter(links.url if links else None)}
+        self.filters = {name: _metered(name, function) for name, function in filters.items()} | {_LOOP: _looped}
         self.tests = {name: self.tests[name] for name in TESTS} | {"none": _is_none}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -156,6 +160,8 @@ class CompiledTemplate(NamedTuple):
 
     template: Template
     names: tuple[NameUse, ...]
+    rates: bool
+    """Whether it has the address of a ticket's page."""
 
 
 def compile_template(environment: Sandbox, source: str, limit: int) -> CompiledTemplate:
@@ -166,6 +172,7 @@ def compile_template(environment: Sandbox, source: str, limit: int) -> CompiledT
     """
     tree = read(environment, source, limit)
     names = tuple(dict.fromkeys(names_used(tree)))
+    rates = any(one.name == "rating_url" for one in tree.find_all(nodes.Filter))
     for loop in list(tree.find_all(nodes.For)):
         loop.iter = nodes.Filter(loop.iter, _LOOP, [], [], None, None, lineno=loop.lineno)
     tree.set_environment(environment)
@@ -173,7 +180,7 @@ def compile_template(environment: Sandbox, source: str, limit: int) -> CompiledT
         code = environment.compile(tree)
     except (jinja2.TemplateError, SyntaxError, RecursionError, MemoryError, ValueError) as error:
         raise fault("syntax", f"cannot be compiled: {error}", getattr(error, "lineno", None) or 1) from None
-    return CompiledTemplate(Template.from_code(environment, code, {}), names)
+    return CompiledTemplate(Template.from_code(environment, code, {}), names, rates)
 
 
 def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ import jinja2
 from jinja2 import Template
 from jinja2.utils import missing as no_object
 
+from nhip.adapters.rating_links import RatingLinks
 from nhip.adapters.template_filters import URL_SCHEMES
 from nhip.adapters.template_rules import MAX_HTML_SOURCE, MAX_SOURCE
 from nhip.adapters.template_sandbox import BUDGET, Absent, Blank, Budget, CompiledTemplate, Sandbox, compile_template
@@ -43,9 +44,10 @@ _FAULTS: Final = (
 class TemplateRenderer:
     """Checks and fills in templates. One serves a whole process; it keeps no facts."""
 
-    def __init__(self, *, cache_size: int = 512) -> None:
-        self._plain = Sandbox(autoescape=False)
-        self._html = Sandbox(autoescape=True)
+    def __init__(self, *, cache_size: int = 512, links: RatingLinks | None = None) -> None:
+        self._links = links
+        self._plain = Sandbox(autoescape=False, links=links)
+        self._html = Sandbox(autoescape=True, links=links)
         self._compiled = lru_cache(maxsize=cache_size)(compile_template)
 
     def check(
@@ -116,7 +118,7 @@ class TemplateRenderer:
                 asked.append(_locate(facts, self._undefined_obj, self._undefined_name))
                 return self
 
-        environment = Sandbox(autoescape=False, undefined=Gap)
+        environment = Sandbox(autoescape=False, undefined=Gap, links=self._links)
         for path, source in _parts(content):
             try:
                 self._run(compile_template(environment, source, MAX_HTML_SOURCE).template, facts, path)
@@ -138,6 +140,9 @@ class TemplateRenderer:
             return
         if path == "html" and (refused := _refused_link(source)):
             yield Problem(path=path, code="unsafe_link", message=refused)
+        if compiled and compiled.rates and not (self._links and self._links.has_address):
+            said = "rating_url: customers cannot reach this server; set NHIP_PUBLIC_URL"
+            yield Problem(path=path, code="no_public_url", message=said)
         for name, field, line in compiled.names if compiled else ():
             if name not in roots:
                 said = f"line {line}: there is no {name!r} here; there are {', '.join(sorted(roots))}"

@@ -1,7 +1,7 @@
 """Templates: checked when they are saved, and rendered with real facts for whoever looks before sending."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,9 @@ from nhip.services import contacts
 from nhip.services.revisions import check_match
 from nhip.services.usage import check_unused
 from nhip.services.vocabulary import known_fields, template_roots
+
+NOT_STORED: Final = "00000000-0000-0000-0000-000000000000"
+"""The own id of a record that somebody made up to look at a template."""
 
 
 class Preview(Struct):
@@ -185,6 +188,7 @@ def sample_facts(
         for record in unit.history.newest_records(workspace_id, found.id):
             facts[record.type] = record_facts(record)
     roots = template_roots(catalog)
-    facts |= {name: value for name, value in data.items() if name in roots and isinstance(value, dict)}
+    given = {name: value for name, value in data.items() if name in roots and isinstance(value, dict)}
+    facts |= {name: {"id": NOT_STORED, **one} if name in catalog.record_types else one for name, one in given.items()}
     facts["data"] = msgspec.to_builtins(data)
     return facts
