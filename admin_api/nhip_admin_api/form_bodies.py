@@ -16,7 +16,7 @@ from nhip_admin_api.limits import check_json, is_json
 
 MOST_FIELDS: Final = 500
 LONGEST_NAME: Final = 200
-_URLENCODED: Final = "application/x-www-form-urlencoded"
+URLENCODED: Final = "application/x-www-form-urlencoded"
 _MULTIPART: Final = "multipart/form-data"
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -31,7 +31,7 @@ def read_content(content_type: str, body: bytes) -> Any:
         TooLarge: a form with too many fields.
     """
     media = content_type.partition(";")[0].strip().lower()
-    if media == _URLENCODED:
+    if media == URLENCODED:
         _check_charset(content_type)
         return _object(_urlencoded(body))
     if media == _MULTIPART:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, MediaType, Request, Response, Router
 from litestar.exceptions import NotFoundException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import (
@@ -27,12 +27,16 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.routes import HTTPRoute
 
+from nhip.domain.ratings import LONGEST_WORDS
 from nhip_admin_api.auth import Public, Requires, RequiresUnlessOpen
 from nhip_admin_api.errors import PROBLEM_TYPE, TITLES
+from nhip_admin_api.form_bodies import URLENCODED
 
 SECURITY: Final = "apiKey"
 _PROBLEM: Final = Reference(ref="#/components/schemas/Problem")
 _ALWAYS: Final = (400, 429, 503)
+PAGES: Final = "/rate/"
+"""Where the addresses of what people read begin."""
 
 
 def router() -> Router:
@@ -76,7 +80,7 @@ def handlers_of(app: Litestar) -> Iterator[tuple[HTTPRoute, str, HTTPRouteHandle
 def document(app: Litestar) -> OpenAPI:
     """The document of an app, made when it is first asked for: reading it off all routes takes a while."""
     made = app.openapi_schema
-    if SECURITY not in (cast(Components, made.components).security_schemes or {}):
+    if SECURITY not in (made.components.security_schemes or {}):
         _complete_all(app, made)
     return made
 
@@ -126,8 +130,12 @@ def _complete(operation: Operation, route: HTTPRoute, method: str, handler: HTTP
         responses["201"] = replace(
             cast(OpenAPIResponse, responses["200"]), description="Made; `Location` has its address"
         )
+    is_page = route.path.startswith(PAGES)
+    if is_page and method == "POST":
+        operation.request_body = _form_of_page()
+        statuses |= {408, 413, 415, 422}
     for status in sorted(statuses):
-        responses[str(status)] = _problem_response(status)
+        responses[str(status)] = _page_response(status) if is_page else _problem_response(status)
     if method == "POST" and route.path.startswith("/v1/"):
         operation.parameters = [*(operation.parameters or []), _idempotency_key()]
         responses.setdefault("422", _problem_response(422))
@@ -144,6 +152,21 @@ def _problem_response(status: int) -> OpenAPIResponse:
     return OpenAPIResponse(
         description=TITLES[status], content={PROBLEM_TYPE: OpenAPIMediaType(schema=_PROBLEM)}, headers=headers or None
     )
+
+
+def _page_response(status: int) -> OpenAPIResponse:
+    """An answer for people says what is wrong on a page; what else there is to know, the headers say."""
+    page = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+    return replace(_problem_response(status), content={MediaType.HTML.value: page})
+
+
+def _form_of_page() -> RequestBody:
+    fields: dict[str, Reference | Schema] = {
+        "stars": Schema(type=OpenAPIType.STRING, enum=["1", "2", "3", "4", "5"]),
+        "words": Schema(type=OpenAPIType.STRING, max_length=LONGEST_WORDS),
+    }
+    form = Schema(type=OpenAPIType.OBJECT, properties=fields, required=["stars"])
+    return RequestBody(content={URLENCODED: OpenAPIMediaType(schema=form)}, required=True)
 
 
 def _idempotency_key() -> Parameter:

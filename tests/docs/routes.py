@@ -16,7 +16,7 @@ _SCOPE = re.compile(r"Scope: `([\w:]+)`\.")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _TAGS = (
     "Events", "Workflows", "Templates", "Channels", "Sources", "Runs", "Deliveries", "Metrics", "Customers",
-    "Telesales", "Plugins", "Access", "Operations", "Provider hooks",
+    "Telesales", "Plugins", "Access", "Operations", "Provider hooks", "Ratings",
 )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ OPEN = {
     # It answers what is wrong with a definition, and that is no error.
     ("POST /v1/workflows/{name}/validate", "an unknown field"),
 }
-WITH_BODY = [route for route in routes() if route.has_body]
+WITH_BODY = [route for route in routes() if route.has_body and route.scope is not None]
 
 
 async def stored(api: Api) -> Any:

@@ -14,6 +14,7 @@ PUBLIC = {
     "/health/ready",
     "/hooks/channels/{name}/{token}",
     "/hooks/in/{source_token}",
+    "/rate/{token}",
     "/voice/{name}/{token}/answer",
     "/voice/{name}/{token}/event",
 }
@@ -36,9 +37,10 @@ def test_every_operation_says_who_may_call_it_and_what_may_go_wrong(route: Route
         assert "404" in operation["responses"]
     if route.has_body:
         assert {"413", "415", "422"} <= set(operation["responses"])
+    refusal = "text/html" if route.path == "/rate/{token}" else "application/problem+json"
     for status, response in operation["responses"].items():
         if int(status) >= 400:
-            assert list(response["content"]) == ["application/problem+json"], status
+            assert list(response["content"]) == [refusal], status
 
 
 def test_every_reference_leads_somewhere() -> None:

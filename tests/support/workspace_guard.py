@@ -64,6 +64,7 @@ ALLOWED: Final[dict[str, str]] = {
     # An address that is a secret by itself says which workspace is meant.
     r"^SELECT .*, workspace_id FROM channels WHERE hook_token = ": "a provider knows the token, not the workspace",
     r"^SELECT workspace_id, .* FROM sources WHERE hook_token = ": "a sender knows the token, not the workspace",
+    r"^SELECT id, .*, workspace_id FROM records WHERE id = \S+ AND type = ": "a signed address is for a ticket",
     r"^SELECT api_keys\..* WHERE api_keys\.id = ": "a caller knows the key, not the workspace",
 }
 """Statements that may do without, each with its reason."""

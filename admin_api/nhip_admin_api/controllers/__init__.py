@@ -13,6 +13,7 @@ from nhip_admin_api.controllers.hooks import HooksController
 from nhip_admin_api.controllers.metrics import MetricsController
 from nhip_admin_api.controllers.operations import OperationsController
 from nhip_admin_api.controllers.plugins import PluginsController
+from nhip_admin_api.controllers.ratings import RatingsController
 from nhip_admin_api.controllers.records import RecordsController
 from nhip_admin_api.controllers.runs import RunsController
 from nhip_admin_api.controllers.scores import ContactScoreController, ScoreRulesController
@@ -44,6 +45,7 @@ CONTROLLERS: list[type[Controller]] = [
     EnrollmentsController,
     HooksController,
     MetricsController,
+    RatingsController,
     RunsController,
     SourceHooksController,
     SourcePresetsController,

@@ -68,6 +68,10 @@ class CustomerStore(Protocol):
         """The records of one kind that clients know by these names."""
         ...
 
+    def record_by_id(self, kind: str, record_id: str) -> tuple[int, Record] | None:
+        """A record by its own id, and whose it is: for an address that is made for it, and knows no workspace."""
+        ...
+
     def insert_records(self, workspace_id: int, records: Sequence[Record]) -> None:
         """Store new records."""
         ...

@@ -44,6 +44,10 @@ _RECORD = (
     " FROM records"
     " WHERE workspace_id = :workspace_id AND "
 )
+_RECORD_BY_ID = Statement(
+    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at, closed_at,"
+    " workspace_id FROM records WHERE id = :id AND type = :type"
+)
 _RECORDS = Statement(_RECORD + "type = :type AND {external_id in external_ids}")
 _ACCOUNTS = Statement(
     "SELECT external_id, attributes FROM accounts WHERE workspace_id = :workspace_id AND {external_id in external_ids}"
@@ -157,6 +161,10 @@ class SqlCustomers:
     def records(self, workspace_id: int, kind: str, external_ids: Sequence[str]) -> list[Record]:
         rows = _RECORDS.run(self._connection, workspace_id=workspace_id, type=kind, external_ids=list(external_ids))
         return [_record(row) for row in rows]
+
+    def record_by_id(self, kind: str, record_id: str) -> tuple[int, Record] | None:
+        rows = _RECORD_BY_ID.run(self._connection, id=record_id, type=kind)
+        return (rows[0][10], _record(rows[0])) if rows else None
 
     def insert_records(self, workspace_id: int, records: Sequence[Record]) -> None:
         _INSERT_RECORDS.run(
