@@ -49,7 +49,7 @@ from nhip.domain.messages import (
     Rejected,
     RejectionReason,
 )
-from nhip.domain.scans import Cron, DateScan, Missed, Repetition, Scan, SegmentScan, SilenceScan, TickScan
+from nhip.domain.scans import Cron, DateScan, Missed, MomentScan, Repetition, Scan, SegmentScan, SilenceScan, TickScan
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import format_time, parse_duration, parse_time
 from nhip.domain.verdict import Reason, Verdict
@@ -136,6 +136,7 @@ __all__ = [
     "MessageClass",
     "MessageRequest",
     "Missed",
+    "MomentScan",
     "Money",
     "NoConfig",
     "NotSent",

@@ -6,8 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.domain.scans import DateScan, Repetition
-from nhip.engine.dates import Watch, day_in, meetings, next_meeting, slot_of, slots_on, watch_named
+from nhip.domain.scans import DateScan, MomentScan, Repetition
+from nhip.engine.dates import (
+    MINUTE_MICROS,
+    Watch,
+    day_in,
+    meetings,
+    minute_in,
+    minutes_met,
+    next_meeting,
+    slot_of,
+    slots_on,
+    watch_named,
+)
 
 YEARLY, QUARTERLY, MONTHLY = Repetition.YEARLY, Repetition.QUARTERLY, Repetition.MONTHLY
 
@@ -124,7 +135,58 @@ def test_the_day_that_a_field_holds(value: object, zone: str, expected: str | No
     assert day_in(value, zone) == (date.fromisoformat(expected) if expected else None)
 
 
-def test_a_watch_is_known_by_its_key() -> None:
-    watch = Watch(field="contact.custom.a|b", every=YEARLY, timezone="contact")
+@pytest.mark.parametrize(
+    ("value", "zone", "expected"),
+    [
+        ("2026-11-20T23:30:00Z", "Asia/Ho_Chi_Minh", "2026-11-20T23:30"),
+        ("2026-11-20T23:30:00.000001Z", "UTC", "2026-11-20T23:31"),
+        ("2026-11-20T23:29:59+01:00", "UTC", "2026-11-20T22:30"),
+        ("2026-11-20", "America/New_York", "2026-11-20T05:00"),
+        ("1969-12-31T23:59:30Z", "UTC", "1970-01-01T00:00"),
+        ("9999-12-31T23:59:59Z", "UTC", None),
+        ("2026-11-20T23:30:00", "UTC", None),
+        (None, "UTC", None),
+    ],
+)
+def test_the_minute_that_a_field_holds(value: object, zone: str, expected: str | None) -> None:
+    minute = int(datetime.fromisoformat(f"{expected}:00+00:00").timestamp()) // 60 if expected else None
+    assert minute_in(value, zone) == minute
+
+
+def at_minutes(minutes: int, within: int = 60) -> MomentScan:
+    return MomentScan(field="task.due_at", minutes=minutes, timezone="contact", within=within)
+
+
+@given(st.integers(-600, 600), st.lists(st.integers(1, 59 * MINUTE_MICROS), min_size=1, max_size=8))
+def test_every_minute_is_looked_for_once_while_nobody_is_late(minutes: int, pauses: list[int]) -> None:
+    """However time is cut into pieces that are shorter than what is still told."""
+    scan = at_minutes(minutes if minutes >= 0 else minutes - 60)
+    since = start = 29_000_000 * MINUTE_MICROS
+    seen: list[int] = []
+    for pause in pauses:
+        first, last = minutes_met(scan, since, since + pause)
+        seen += range(first + 1, last + 1)
+        since += pause
+    assert seen == [minute - scan.minutes for minute in range(start // MINUTE_MICROS + 1, since // MINUTE_MICROS + 1)]
+
+
+@pytest.mark.parametrize(
+    ("scan", "told"),
+    [
+        pytest.param(at_minutes(10), range(-69, -9), id="an hour late"),
+        pytest.param(at_minutes(-120), range(61, 121), id="an hour late, long before"),
+        pytest.param(at_minutes(-15), range(1, 16), id="never when the time is there"),
+        pytest.param(at_minutes(0, within=1), range(1), id="a minute at least"),
+    ],
+)
+def test_what_is_stale_is_not_looked_for(scan: MomentScan, told: range) -> None:
+    now = 29_000_000
+    first, last = minutes_met(scan, 0, now * MINUTE_MICROS)
+    assert [minute - now for minute in range(first + 1, last + 1)] == list(told)
+
+
+@pytest.mark.parametrize("every", [YEARLY, None])
+def test_a_watch_is_known_by_its_key(every: Repetition | None) -> None:
+    watch = Watch(field="contact.custom.a|b", every=every, timezone="contact")
     assert watch_named(watch.key) == watch
     assert (watch.root, watch.path) == ("contact", "custom.a|b")

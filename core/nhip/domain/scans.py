@@ -63,6 +63,23 @@ class DateScan(Struct, tag="date"):
     timezone: str
     """An IANA name, or ``contact``."""
     every: Repetition = Repetition.NEVER
+    open: bool = False
+    """Whether only records are meant that are not over."""
+
+
+class MomentScan(Struct, tag="moment"):
+    """Contacts for whom a time comes near, or is over, that a field of theirs, or of a record of theirs, holds."""
+
+    field: str
+    """``task.due_at``, ``appointment.starts_at``."""
+    minutes: int
+    """So many minutes after the time; before it where negative."""
+    timezone: str
+    """By whose clocks a date that has no time begins: an IANA name, or ``contact``."""
+    within: int
+    """So many minutes later it is still told; what comes before the time is told no more when the time is there."""
+    open: bool = False
+    """Whether only records are meant that are not over."""
 
 
 class TickScan(Struct, tag="tick"):
@@ -85,11 +102,12 @@ class SegmentScan(Struct, tag="segment"):
     to each workflow once, whenever it is published."""
 
 
-Scan = SilenceScan | DateScan | TickScan | SegmentScan
+Scan = SilenceScan | DateScan | MomentScan | TickScan | SegmentScan
 
 SCAN_EVENTS = {
     SilenceScan: "contact.dormant",
     DateScan: "date.reached",
+    MomentScan: "date.reached",
     TickScan: "schedule.tick",
     SegmentScan: "segment.entered",
 }

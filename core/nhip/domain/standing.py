@@ -50,22 +50,24 @@ class Owner(Struct):
 
 
 class KeptDate(Struct):
-    """The day that a watched field of an owner holds."""
+    """The day or the minute that a watched field of an owner holds."""
 
     owner_id: str
     watch: str
     contact_id: str
     timezone: str
     slot: int
+    """What of the day comes back, or the minute since 1970."""
     day: int
     """Its ordinal."""
 
 
 class MetDate(Struct):
-    """An owner whose day is met, with the names by which clients know it and its contact."""
+    """An owner whose day or minute is met, with the names by which clients know it and its contact."""
 
     owner_id: str
     owner: str
     contact_id: str
     contact: str
+    slot: int
     day: int

@@ -13,7 +13,7 @@ from typing import Final
 from cronsim import CronSim, CronSimError
 
 from nhip.domain.errors import Problem
-from nhip.domain.scans import Cron, DateScan, Missed, Scan, SilenceScan
+from nhip.domain.scans import Cron, DateScan, Missed, MomentScan, Scan, SilenceScan
 from nhip.engine.moments import zone, zone_names
 
 GRACE: Final = timedelta(minutes=1)
@@ -99,18 +99,25 @@ def scan_problems(scan: Scan) -> list[Problem]:
             clock_of(scan.at)
         except ValueError:
             problems.append(_problem("at", f"{scan.at!r} is not a time of day such as 08:00"))
-        if scan.timezone != CONTACT:
-            problems += _zone_problems(scan.timezone)
-        if abs(scan.days) > _MOST_DAYS:
-            problems.append(_problem("days", f"at most {_MOST_DAYS} days lie between a day and its reminder"))
-        root, _, name = scan.field.partition(".")
-        if not root or not name:
-            problems.append(_problem("field", f"{scan.field!r} names no field, such as contact.birthday does"))
-        return problems
+        return problems + _reminder_problems(scan, timedelta(days=scan.days))
+    if isinstance(scan, MomentScan):
+        if scan.within < 1:
+            problems.append(_problem("within", "a reminder may come a minute late, or more"))
+        return problems + _reminder_problems(scan, timedelta(minutes=scan.minutes))
     if isinstance(scan, SilenceScan) and not 1 <= scan.days <= _MOST_DAYS:
         problems.append(_problem("days", f"a silence is of 1 to {_MOST_DAYS} days"))
     unknown = _zone_problems(scan.when.timezone)
     return problems + (unknown or _cron_problems(scan.when))
+
+
+def _reminder_problems(scan: DateScan | MomentScan, offset: timedelta) -> list[Problem]:
+    problems = _zone_problems(scan.timezone) if scan.timezone != CONTACT else []
+    if abs(offset) > timedelta(days=_MOST_DAYS):
+        problems.append(_problem("days", f"at most {_MOST_DAYS} days lie between a day and its reminder"))
+    root, _, name = scan.field.partition(".")
+    if not root or not name:
+        problems.append(_problem("field", f"{scan.field!r} names no field, such as contact.birthday does"))
+    return problems
 
 
 def _cron_problems(cron: Cron) -> list[Problem]:

@@ -160,7 +160,34 @@ class DateStore(Protocol):
         ...
 
     def met(
-        self, workspace_id: int, watch: str, timezone: str, slot: int, until_day: int, after: str, limit: int
+        self,
+        workspace_id: int,
+        watch: str,
+        timezone: str,
+        slot: int,
+        until_day: int,
+        after: str,
+        limit: int,
+        *,
+        is_open: bool,
     ) -> list[MetDate]:
-        """Whose day lies in a slot and is not later than ``until_day``, in the order of the owners' ids."""
+        """Whose day lies in a slot and is not later than ``until_day``, in the order of the owners' ids; of records
+        that are over, only where not ``is_open``.
+        """
+        ...
+
+    def between(
+        self,
+        workspace_id: int,
+        watch: str,
+        timezone: str,
+        until_slot: int,
+        after: tuple[int, str],
+        limit: int,
+        *,
+        is_open: bool,
+    ) -> list[MetDate]:
+        """What lies after this slot and owner and up to ``until_slot``, in the order of slots and owners; of records
+        that are over, only where not ``is_open``.
+        """
         ...

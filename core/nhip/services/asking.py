@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Set as AbstractSet
 from operator import attrgetter, itemgetter
 from typing import Protocol
 
-from nhip.domain.scans import DateScan, Scan, SegmentScan, SilenceScan, goes_on, scan_key
+from nhip.domain.scans import DateScan, MomentScan, Scan, SegmentScan, SilenceScan, goes_on, scan_key
 from nhip.domain.standing import StandingScan
 from nhip.domain.times import from_micros, to_micros
 from nhip.domain.workflow import WorkflowState
-from nhip.engine.dates import next_meeting, watch_of
+from nhip.engine.dates import MINUTE_MICROS, next_meeting, watch_of
 from nhip.engine.moments import DEFAULT_ZONE
 from nhip.engine.schedule import CONTACT, last_tick, next_tick
 from nhip.ports import Unit
@@ -113,7 +113,7 @@ def _wake(unit: Unit, standing: StandingScan, now: int) -> None:
     if standing.since_at == 0:  # it has yet to tell, or to go on telling, who is in a segment already
         is_under_way = standing.until_at is not None
     else:
-        assert not isinstance(standing.scan, DateScan)
+        assert not isinstance(standing.scan, DateScan | MomentScan)
         since = from_micros(standing.since_at)
         last = last_tick(standing.scan.when, since, from_micros(now))
         standing.since_at = to_micros(last) if last is not None else standing.since_at
@@ -131,6 +131,8 @@ def zones_of(unit: Unit, workspace_id: int, scan: DateScan) -> list[str]:
 
 def next_look(unit: Unit, workspace_id: int, scan: Scan, after: int) -> int | None:
     """When a scan that has looked up to a moment looks next."""
+    if isinstance(scan, MomentScan):
+        return (after // MINUTE_MICROS + 1) * MINUTE_MICROS
     moment = from_micros(after)
     if isinstance(scan, DateScan):
         found = next_meeting(scan, zones_of(unit, workspace_id, scan), moment)
@@ -142,7 +144,7 @@ def next_look(unit: Unit, workspace_id: int, scan: Scan, after: int) -> int | No
 def _standing(unit: Unit, workspace_id: int, key: str, scan: Scan, now: int) -> StandingScan:
     watch: str | None = None
     is_ready = True
-    if isinstance(scan, DateScan):
+    if isinstance(scan, DateScan | MomentScan):
         watch = watch_of(scan).key
         state = unit.dates.watches(workspace_id, [watch]).get(watch)
         if state in (None, LEAVING):

@@ -1,16 +1,18 @@
-"""The days that date scans look for, kept beside the contacts and records that hold them."""
+"""The days and minutes that scans look for, kept beside the contacts and records that hold them."""
 
 from collections.abc import Iterable, Sequence, Set as AbstractSet
 from typing import Final
 
 from nhip.domain.customers import Contact, Record
 from nhip.domain.standing import KeptDate, Owner
-from nhip.engine.dates import Watch, day_in, slot_of
+from nhip.engine.dates import Watch, place_in
 from nhip.engine.facts import walk
 from nhip.engine.moments import DEFAULT_ZONE
 from nhip.engine.schedule import CONTACT
 from nhip.ports import Unit
 
+EVERYWHERE: Final = "UTC"
+"""The zone of a minute, which is the same by all clocks."""
 FILLING: Final = "filling"
 KEPT: Final = "kept"
 LEAVING: Final = "leaving"
@@ -26,17 +28,19 @@ def keep_days(unit: Unit, workspace_id: int, watches: Sequence[Watch], owners: I
             name = watch.timezone
             if name == CONTACT:
                 name = owner.timezone or DEFAULT_ZONE
-            day = day_in(walk(owner.attributes, tuple(watch.path.split("."))), name) if owner.contact_id else None
-            if day is None or owner.contact_id is None:
+            held = walk(owner.attributes, tuple(watch.path.split(".")))
+            place = place_in(watch, held, name) if owner.contact_id else None
+            if place is None or owner.contact_id is None:
                 gone.setdefault(watch.key, []).append(owner.id)
                 continue
+            slot, day = place
             kept.append(
                 KeptDate(
-                    owner_id=owner.id, watch=watch.key, contact_id=owner.contact_id, timezone=name,
-                    slot=slot_of(day, watch.every), day=day.toordinal(),
+                    owner_id=owner.id, watch=watch.key, contact_id=owner.contact_id,
+                    timezone=EVERYWHERE if watch.every is None else name, slot=slot, day=day,
                 )
             )  # fmt: skip
-            if watch.timezone == CONTACT:
+            if watch.timezone == CONTACT and watch.every is not None:
                 zones.setdefault(watch.key, set()).add(name)
     unit.dates.drop(workspace_id, gone)
     unit.dates.keep(workspace_id, kept)

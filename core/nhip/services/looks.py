@@ -7,21 +7,22 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from nhip.domain.events import IncomingEvent, RecordSnapshot
-from nhip.domain.scans import SCAN_EVENTS, DateScan, SegmentScan, SilenceScan, TickScan
+from nhip.domain.scans import SCAN_EVENTS, DateScan, MomentScan, SegmentScan, SilenceScan, TickScan
 from nhip.domain.standing import MetDate, StandingScan
 from nhip.domain.times import format_micros, from_micros, to_micros
-from nhip.engine.dates import Meeting, meetings, slots_on, watch_of
+from nhip.engine.dates import MINUTE_MICROS, Meeting, meetings, minutes_met, slots_on, watch_of
 from nhip.engine.schedule import last_tick, next_tick, tick_to_run
 from nhip.ports import Unit
 from nhip.services.asking import next_look, zones_of
 from nhip.services.ingest import ENGINE_SOURCE
+from nhip.services.kept_days import EVERYWHERE
 
 PAGE: Final = 250
 """Contacts of one unit."""
 _LOOK_UPS: Final = 100
 """Days of a date scan at which one unit looks."""
 _OVERLAP: Final = 60_000_000
-"""Who entered a segment so shortly before the last look is looked for again: a unit may be slow to commit."""
+"""What came so shortly before the last look is looked for again: a unit may be slow to commit."""
 _DAY_MICROS: Final = 86_400_000_000
 _INSTANT: Final = timedelta(microseconds=1)
 _ANY: Final = "any"
@@ -56,6 +57,8 @@ class Look:
                 return self._silences(scan)
             case DateScan() as scan:
                 return self._dates(scan)
+            case MomentScan() as scan:
+                return self._moments(scan)
             case TickScan() as scan:
                 return self._tick(scan)
             case SegmentScan() as scan:
@@ -73,6 +76,9 @@ class Look:
                 until = last_tick(scan.when, since, now)
             case DateScan():
                 until = now if now > since else None
+            case MomentScan():
+                until = now.replace(second=0, microsecond=0)
+                until = until if until > since else None
             case TickScan():
                 until = tick_to_run(scan.when, scan.missed, since, now)
             case SegmentScan():
@@ -167,8 +173,9 @@ class Look:
                 after = place[3] if place and here == place[:3] else ""
                 limit = PAGE - len(events)
                 found = self._unit.dates.met(
-                    self._workspace_id, watch.key, meeting.zone, slot, meeting.day.toordinal(), after, limit
-                )
+                    self._workspace_id, watch.key, meeting.zone, slot, meeting.day.toordinal(), after, limit,
+                    is_open=scan.open,
+                )  # fmt: skip
                 events += [self._date_event(scan, watch.root, meeting, one) for one in found]
                 looked += 1
                 if len(found) == limit or looked == _LOOK_UPS:
@@ -180,7 +187,33 @@ class Look:
     def _date_event(self, scan: DateScan, root: str, meeting: Meeting, one: MetDate) -> IncomingEvent:
         data = {"field": scan.field, "date": meeting.day.isoformat(), "days": scan.days}
         occasion = f"{one.owner_id}:{meeting.day.isoformat()}"
-        event = self._event(one.contact_id, one.contact, occasion, to_micros(meeting.moment), data)
+        return self._owner_event(root, one, occasion, to_micros(meeting.moment), data)
+
+    # --- minutes ------------------------------------------------------------------------------------------------------
+
+    def _moments(self, scan: MomentScan) -> list[IncomingEvent]:
+        """Whose time lies so far from a minute between the last look and this one."""
+        watch, standing = watch_of(scan), self._standing
+        since = max(standing.since_at - _OVERLAP, standing.created_at)
+        first, last = minutes_met(scan, since, self._until)
+        slot, owner_id = self._place() or (first + 1, "")
+        found = self._unit.dates.between(
+            self._workspace_id, watch.key, EVERYWHERE, last, (slot, owner_id), PAGE, is_open=scan.open
+        )
+        if len(found) == PAGE:
+            self._pause(found[-1].slot, found[-1].owner_id)
+        else:
+            self._finish(self._until)
+        return [self._moment_event(scan, watch.root, one) for one in found]
+
+    def _moment_event(self, scan: MomentScan, root: str, one: MetDate) -> IncomingEvent:
+        moment = one.slot * MINUTE_MICROS
+        data = {"field": scan.field, "moment": format_micros(moment), "minutes": scan.minutes}
+        due = moment + scan.minutes * MINUTE_MICROS
+        return self._owner_event(root, one, f"{one.owner_id}:{one.slot}", due, data)
+
+    def _owner_event(self, root: str, one: MetDate, occasion: str, due: int, data: dict[str, Any]) -> IncomingEvent:
+        event = self._event(one.contact_id, one.contact, occasion, due, data)
         if root != "contact":
             # It says nothing new of the record; it only lets its facts be read.
             event.records = [RecordSnapshot(type=root, external_id=one.owner, fields={})]

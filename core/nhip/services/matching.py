@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from nhip.catalog import Catalog
 from nhip.domain.configured import PublishedVersion
-from nhip.domain.scans import DateScan, Scan, scan_key
+from nhip.domain.scans import DateScan, MomentScan, Scan, scan_key
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.dates import Watch, watch_of
 from nhip.engine.definition import Compiled, compile_definition
@@ -116,7 +116,8 @@ class Matcher:
                         self._heard[workspace_id] |= compiled.hears
                         if compiled.scans:
                             self._scans[workspace_id][name] = {scan_key(scan): scan for scan in compiled.scans}
-            dated = {watch_of(scan) for scan in self.scans(workspace_id).values() if isinstance(scan, DateScan)}
+            asked = self.scans(workspace_id).values()
+            dated = {watch_of(scan) for scan in asked if isinstance(scan, DateScan | MomentScan)}
             self._watches[workspace_id] = tuple(sorted(dated, key=lambda watch: watch.key))
             self.read_scores(unit, workspace_id)
             self._ended[workspace_id] = ended_statuses(unit, self._catalog, workspace_id)

@@ -15,8 +15,13 @@ _OPEN_STEPS: Final = tuple(
 """Steps to be done, waits that end, and the unknown whose patience ends; not what a pause holds back."""
 _HELD_STEPS: Final = "SELECT MIN(lease_until) + 1 FROM steps WHERE workspace_id = :workspace_id AND state = 'running'"
 """Steps whose outcome was not recorded: they are free when their lease is over."""
-_SCANS: Final = "SELECT MIN(due_at) FROM scans WHERE workspace_id = :workspace_id"
-"""The next look of a scan."""
+_SCANS: Final = (
+    "SELECT MIN(CASE WHEN s.key LIKE 'moment:%' AND s.until_at IS NULL THEN"
+    " (SELECT (MIN(d.slot) + {minutes}) * 60000000 FROM dates d WHERE d.workspace_id = s.workspace_id"
+    " AND d.watch = s.watch AND d.timezone = 'UTC' AND d.slot > s.since_at / 60000000 - {minutes})"
+    " ELSE s.due_at END) FROM scans s WHERE s.workspace_id = :workspace_id AND s.due_at IS NOT NULL"
+)
+"""The next look of a scan; of one that looks every minute, the next that finds something."""
 _WATCHES: Final = "SELECT MIN(0) FROM date_watches WHERE workspace_id = :workspace_id AND state <> 'kept'"
 """Days that are not kept yet are to be found now."""
 _SEGMENTS: Final = (
@@ -55,13 +60,16 @@ SOURCES: Final = (
 """Everything that time alone sets off: sorts of work, each with queries for a moment in microseconds, or for 0 where
 something is due already. What else waits for a moment belongs here."""
 
-_MOMENTS: Final = Statement(" UNION ALL ".join(f"SELECT '{sort}', ({query})" for sort, query in SOURCES))
+_TEXT: Final = " UNION ALL ".join(f"SELECT '{sort}', ({query})" for sort, query in SOURCES)
+_SQLITE: Final = Statement(_TEXT.replace("{minutes}", "json_extract(s.spec, '$.minutes')"))
+_POSTGRES: Final = Statement(_TEXT.replace("{minutes}", "CAST(CAST(s.spec AS json) ->> 'minutes' AS bigint)"))
 
 
 def next_moments(connection: Connection, workspace_id: int) -> dict[str, int]:
     """The earliest moment, in microseconds, at which each sort of work of a workspace is due, which may have passed."""
     moments: dict[str, int] = {}
-    for sort, moment in _MOMENTS.run(connection, workspace_id=workspace_id):
+    statement = _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES
+    for sort, moment in statement.run(connection, workspace_id=workspace_id):
         if moment is not None:
             moments[sort] = min(moment, moments.get(sort, moment))
     return moments

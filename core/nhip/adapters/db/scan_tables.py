@@ -61,8 +61,8 @@ date_watches = Table(
         postgresql_where=text("state <> 'kept'"),
     ),
 )
-"""The fields whose days are kept in ``dates``. ``state``: ``filling`` (from what was stored before; it has come to
-``cursor``), ``kept``, ``leaving`` (nobody asks any more)."""
+"""The fields whose days or minutes are kept in ``dates``. ``state``: ``filling`` (from what was stored before; it has
+come to ``cursor``), ``kept``, ``leaving`` (nobody asks any more)."""
 
 date_zones = Table(
     "date_zones",
@@ -88,4 +88,4 @@ dates = Table(
     Index("ix_dates_slot", "workspace_id", "watch", "timezone", "slot", "owner_id"),
 )
 """The day that a watched field of a contact or a record (``owner_id``) holds, as its ordinal in ``day``; ``slot`` is
-what of it comes back (:func:`nhip.engine.dates.slot_of`)."""
+what of it comes back (:func:`nhip.engine.dates.slot_of`), or the minute since 1970 where the minute is looked for."""

@@ -1,4 +1,4 @@
-"""The days that date scans look for."""
+"""The days and minutes that scans look for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -57,18 +57,38 @@ _KEEP = BulkInsert(
 _DROP = Statement("DELETE FROM dates WHERE {owner_id in owners} AND watch = :watch AND +workspace_id = :workspace_id")
 _ZONES = Statement("SELECT timezone FROM date_zones WHERE workspace_id = :workspace_id AND watch = :watch")
 _ADD_ZONES = BulkInsert(scan_tables.date_zones, ("workspace_id", "watch", "timezone"), conflict=())
-_MET: Final = (
+_CONTACT_OF: Final = (
+    "SELECT d.owner_id, c.external_id, c.id, c.external_id, d.slot, d.day FROM dates d"
     " JOIN contacts c ON c.id = d.contact_id AND +c.workspace_id = d.workspace_id"
-    " WHERE d.workspace_id = :workspace_id AND d.watch = :watch AND d.timezone = :timezone AND d.slot = :slot"
-    " AND d.owner_id > :after AND d.day <= :until_day ORDER BY d.owner_id LIMIT :limit"
 )
-_MET_CONTACTS = Statement(
-    f"SELECT d.owner_id, c.external_id, c.id, c.external_id, d.day FROM dates d{_MET}"  # noqa: S608
+_RECORD_OF: Final = (
+    "SELECT d.owner_id, r.external_id, c.id, c.external_id, d.slot, d.day FROM dates d"
+    " JOIN records r ON r.id = d.owner_id AND +r.workspace_id = d.workspace_id"
+    " JOIN contacts c ON c.id = d.contact_id AND +c.workspace_id = d.workspace_id"
 )
-_MET_RECORDS = Statement(
-    "SELECT d.owner_id, r.external_id, c.id, c.external_id, d.day FROM dates d"  # noqa: S608
-    f" JOIN records r ON r.id = d.owner_id AND +r.workspace_id = d.workspace_id{_MET}"
+_OF_WATCH: Final = " WHERE d.workspace_id = :workspace_id AND d.watch = :watch AND d.timezone = :timezone"
+_MET: Final = (
+    " AND d.slot = :slot AND d.owner_id > :after AND d.day <= :until_day{open} ORDER BY d.owner_id LIMIT :limit"
 )
+_BETWEEN: Final = (
+    " AND d.slot >= :after_slot AND d.slot <= :until_slot AND (d.slot, d.owner_id) > (:after_slot, :after_id){open}"
+    " ORDER BY d.slot, d.owner_id LIMIT :limit"
+)
+"""The bound on the slot alone repeats what the pair says: PostgreSQL guesses by it how little that is."""
+
+
+def _of_owners(found: str) -> tuple[Statement, Statement, Statement]:
+    """A statement for contacts, one for records, and one for records that are not over."""
+    every, unfinished = found.replace("{open}", ""), found.replace("{open}", " AND r.closed_at IS NULL")
+    return (
+        Statement(_CONTACT_OF + _OF_WATCH + every),
+        Statement(_RECORD_OF + _OF_WATCH + every),
+        Statement(_RECORD_OF + _OF_WATCH + unfinished),
+    )
+
+
+_MET_OWNERS: Final = _of_owners(_MET)
+_OWNERS_BETWEEN: Final = _of_owners(_BETWEEN)
 
 
 class SqlDates:
@@ -151,14 +171,50 @@ class SqlDates:
         _ADD_ZONES.run(self._connection, [(workspace_id, key, one) for one in sorted(zones)])
 
     def met(
-        self, workspace_id: int, watch: str, timezone: str, slot: int, until_day: int, after: str, limit: int
+        self,
+        workspace_id: int,
+        watch: str,
+        timezone: str,
+        slot: int,
+        until_day: int,
+        after: str,
+        limit: int,
+        *,
+        is_open: bool,
     ) -> list[MetDate]:
-        statement = _MET_CONTACTS if watch.startswith("contact.") else _MET_RECORDS
-        rows = statement.run(
+        rows = _choice(_MET_OWNERS, watch, is_open=is_open).run(
             self._connection, workspace_id=workspace_id, watch=watch, timezone=timezone, slot=slot,
             until_day=until_day, after=after, limit=limit,
         )  # fmt: skip
-        return [MetDate(owner_id=row[0], owner=row[1], contact_id=row[2], contact=row[3], day=row[4]) for row in rows]
+        return [_met(row) for row in rows]
+
+    def between(
+        self,
+        workspace_id: int,
+        watch: str,
+        timezone: str,
+        until_slot: int,
+        after: tuple[int, str],
+        limit: int,
+        *,
+        is_open: bool,
+    ) -> list[MetDate]:
+        rows = _choice(_OWNERS_BETWEEN, watch, is_open=is_open).run(
+            self._connection, workspace_id=workspace_id, watch=watch, timezone=timezone, until_slot=until_slot,
+            after_slot=after[0], after_id=after[1], limit=limit,
+        )  # fmt: skip
+        return [_met(row) for row in rows]
+
+
+def _choice(statements: tuple[Statement, Statement, Statement], watch: str, *, is_open: bool) -> Statement:
+    of_contacts, of_records, of_unfinished = statements
+    if watch.startswith("contact."):
+        return of_contacts
+    return of_unfinished if is_open else of_records
+
+
+def _met(row: Sequence[Any]) -> MetDate:
+    return MetDate(owner_id=row[0], owner=row[1], contact_id=row[2], contact=row[3], slot=row[4], day=row[5])
 
 
 def _owner(row: Sequence[Any], timezone: Any) -> Owner:
