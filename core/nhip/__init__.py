@@ -50,6 +50,7 @@ from nhip.domain.messages import (
     RejectionReason,
 )
 from nhip.domain.scans import Cron, DateScan, Missed, MomentScan, Repetition, Scan, SegmentScan, SilenceScan, TickScan
+from nhip.domain.teams import Member, ReachedBy, Team, Who
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import format_time, parse_duration, parse_time
 from nhip.domain.verdict import Reason, Verdict
@@ -131,6 +132,7 @@ __all__ = [
     "LocalContext",
     "Lowered",
     "MalformedInput",
+    "Member",
     "Message",
     "MessageAction",
     "MessageClass",
@@ -147,6 +149,7 @@ __all__ = [
     "Problem",
     "Queue",
     "QueuedCall",
+    "ReachedBy",
     "Reason",
     "Receipt",
     "ReceiptStatus",
@@ -166,10 +169,12 @@ __all__ = [
     "SignatureMismatch",
     "SilenceScan",
     "Taxonomy",
+    "Team",
     "TemplateError",
     "TickScan",
     "Trigger",
     "Verdict",
+    "Who",
     "all_of",
     "any_of",
     "caller_number",

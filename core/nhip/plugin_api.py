@@ -31,6 +31,7 @@ from nhip.domain.messages import (
 from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
 from nhip.domain.taxonomies import Taxonomy
+from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.verdict import Verdict
 
@@ -226,6 +227,14 @@ class LocalContext(Protocol):
         """The title of the holiday that a day is in the workspace's calendar, or ``None``.
 
         The day is one of the place that the action is about: turn a time into that place's date first.
+        """
+        ...
+
+    def team(self, to: str, *, who: Who, reached_by: ReachedBy | None, most: int) -> Team:
+        """Everybody of ``department:<name>``, ``store:<code>``, ``store`` (of the contact) or ``last_store``, at most
+        ``most`` of them in the order of their external ids; nobody, where there is no such department or store.
+
+        With ``reached_by``, whoever has no such address, or the same as somebody before, is passed over.
         """
         ...
 

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from nhip import NotSent
+from nhip import Ambiguous, NotSent, Rejected, RejectionReason
 from nhip.domain.customers import Staff
+from nhip.domain.errors import InvalidInput
+from nhip.ports import Unit
 from nhip.services import staff
-from tests.support.world import World, send
+from tests.support.world import World, send, tag
 
 
 async def works(world: World, name: str, **said: Any) -> None:
@@ -147,3 +149,111 @@ async def test_an_address_that_is_none_gets_nothing(desk: World) -> None:
     await desk.work()
 
     assert await desk.deliveries() == [("desk", "suppressed", "no_address")]
+
+
+def to_the_team(**config: Any) -> dict[str, Any]:
+    return {"id": "alarm", "action": "notify_team", "config": {"workflow": "tell-one", **config}}
+
+
+TELL_ONE = notice("staff:{{ event.data.staff }}", text="{{ event.data.name }}: {{ ticket.title }} {{ event.data.why }}")
+
+
+async def test_everybody_of_a_department_is_told_once_each_by_a_message_of_their_own(desk: World) -> None:
+    await works(desk, "NV-4", phone="+84987654321", department="care")  # shares the phone of NV-1
+    await works(desk, "NV-5", phone="+84987654325", department="care", active=False)
+    await works(desk, "NV-6", phone="+84987654326", department="sales")
+    await desk.workflow("tell-one", TELL_ONE, on="workflow.requested")
+    await desk.workflow("alarm", to_the_team(reached_by="phone", data={"why": "{{ event.data.why }}"}))
+    ticket = {"external_id": "TK-1", "title": "Trễ", "department": "care"}
+    for _ in range(2):  # the second one is a duplicate
+        await desk.happens(id="evt-once", ticket=ticket, why="gấp")
+    await desk.work()
+
+    found = await desk.rows("SELECT address, content, contact_id, idempotency_key FROM deliveries ORDER BY address")
+    assert [(row[0], msgspec.json.decode(row[1])["text"]) for row in found] == [
+        (f"+8498765432{number}", f"NV-{number}: Trễ gấp") for number in (1, 2, 3)
+    ]
+    assert len({row[3] for row in found}) == 3
+    assert len({row[2] for row in found}) == 1
+    assert await desk.run_states() == ["completed"] * 4
+    output = msgspec.json.decode(await desk.value("SELECT output FROM steps WHERE path = 'alarm'"))
+    assert (output["to"], output["count"]) == ("department:care", 3)
+    assert [one["staff"] for one in output["told"]] == ["NV-1", "NV-2", "NV-3"]
+    assert output["passed"] == [
+        {"staff": "NV-4", "reason": "same_address"}, {"staff": "NV-5", "reason": "left"},
+    ]  # fmt: skip
+    begun = await desk.rows("SELECT event_id FROM runs WHERE workflow = 'tell-one' ORDER BY id")
+    assert [row[0] for row in begun] == [one["event"] for one in output["told"]]
+
+
+async def test_a_message_that_fails_holds_up_no_other_of_the_team(desk: World) -> None:
+    script = await desk.channel("shaky")
+    script.answer(Ambiguous(code="timeout"), Rejected(reason=RejectionReason.UNREACHABLE, code="no"))
+    await desk.workflow("tell-one", notice("staff:{{ event.data.staff }}", channel="shaky"), on="workflow.requested")
+    await desk.workflow("alarm", to_the_team(to="department:care"), tag("told"))
+    await desk.happens()
+    await desk.work()
+    assert (await desk.contact())["tags"] == ["told"]
+    assert Counter(state for _, state, _ in await desk.deliveries()) == {"accepted": 1, "rejected": 1, "unknown": 1}
+
+
+@pytest.mark.parametrize("to", ["department:nobody", "store", "last_store", "store:{{ event.data.shop }}"])
+async def test_where_there_is_nobody_to_tell(desk: World, to: str) -> None:
+    await desk.workflow("tell-one", TELL_ONE, on="workflow.requested")
+    await desk.workflow("alarm", to_the_team(to=to))
+    await desk.happens(shop="CH-9")
+    await desk.work()
+    assert await desk.steps() == [("alarm", "done", "nobody")]
+
+
+async def test_a_worker_that_dies_tells_nobody_twice(desk: World) -> None:
+    """What begins the runs is committed with the step."""
+    await desk.workflow("tell-one", notice("staff:{{ event.data.staff }}"), on="workflow.requested")
+    await desk.workflow("alarm", to_the_team(to="department:care"))
+    await desk.happens()
+    engine = desk.engine
+
+    def dying(unit: Unit) -> None:
+        engine.execution.claim(unit, "dies", 10, 60_000_000)
+        raise RuntimeError("killed before the commit")
+
+    with pytest.raises(RuntimeError):
+        await engine.database.transact(dying)
+    assert len(await desk.run_states()) == 1
+    await desk.work()
+    assert sorted(str(one) for one in await addresses(desk)) == [f"+8498765432{number}" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        ({"to": "owner"}, "steps[0].config.to"),
+        ({"to": "department:"}, "steps[0].config.to"),
+        ({"data": {"staff": "NV-1"}}, "steps[0].config.data.staff"),
+        ({"workflow": "nowhere"}, "steps[0].config.workflow"),
+        ({"workflow": "alarm"}, "steps[0].config.workflow"),
+        ({"most": 201}, "steps[0].config.most"),
+    ],
+)
+async def test_what_a_team_cannot_be(desk: World, config: dict[str, Any], path: str) -> None:
+    await desk.workflow("tell-one", TELL_ONE, on="workflow.requested")
+    with pytest.raises(InvalidInput) as caught:
+        await desk.workflow("alarm", to_the_team(**config))
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, []),
+        ({"mode": "queued"}, []),
+        ({"mode": "single"}, ["steps[0].config.workflow"]),
+        ({"reentry": {"after": "P1D"}}, ["steps[0].config.workflow"]),
+    ],
+)
+async def test_a_workflow_that_lets_a_contact_in_once_is_a_warning(
+    desk: World, settings: dict[str, Any], expected: list[str]
+) -> None:
+    await desk.workflow("tell-one", TELL_ONE, on="workflow.requested", settings=settings)
+    published = await desk.workflow("alarm", to_the_team(to="department:care"))
+    assert [one.path for one in published.warnings if one.code == "entered_once"] == expected

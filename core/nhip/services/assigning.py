@@ -7,8 +7,10 @@ from typing import Any, Final
 from nhip.domain.assignment import Assigned, Passed
 from nhip.domain.customers import Staff
 from nhip.domain.errors import ActionFailed
+from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.times import from_micros
 from nhip.engine.assignment import NO_ADDRESS, UNKNOWN, Candidate, choose
+from nhip.engine.teams import gather
 from nhip.plugin_api import Assign
 from nhip.ports import Unit
 from nhip.services.calendars import closed_days
@@ -85,6 +87,14 @@ class Assigning:
         if missing:
             raise ActionFailed(f"there is no employee {', '.join(map(repr, missing))}")
         return Assigned(staff=None, to=word, passed=tuple(passed))
+
+    def team(
+        self, to: str, facts: Mapping[str, Any], contact_id: str | None, *, who: Who, reached_by: ReachedBy | None,
+        most: int,
+    ) -> Team:  # fmt: skip
+        """Everybody of a department or a store, ``most`` of them at most. Nobody's turn changes."""
+        _, people = self._pool(to, facts, contact_id)
+        return gather(people, who, self._now, reached_by=reached_by, most=most, closed=self._closed)
 
     def keep(self) -> None:
         """The action that chose has succeeded."""

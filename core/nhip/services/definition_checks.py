@@ -7,7 +7,7 @@ from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput, Problem
 from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.struct import Struct
-from nhip.domain.workflow import ActionStep, WaitEvent
+from nhip.domain.workflow import ActionStep, Mode, WaitEvent
 from nhip.engine.definition import Compiled, Reference, compile_definition, references
 from nhip.engine.lifecycles import certain_lifecycles
 from nhip.engine.lint import lint
@@ -159,15 +159,33 @@ class _Surroundings:
 
     def starts_of(self, name: str) -> list[str]:
         """The workflows that a published one starts."""
-        stored = self.unit.workflows.find(self.workspace_id, name)
-        if stored is None or stored.published_version_id is None:
-            return []
-        [version] = self.unit.published.versions(self.workspace_id, [stored.published_version_id])
-        try:
-            compiled = compile_definition(version.definition, self.catalog)
-        except InvalidInput:  # a plugin of it is not installed any more, so it starts nothing
+        compiled = self.published(name)
+        if compiled is None:
             return []
         return [one.name for one in references(compiled.definition, self.catalog) if one.kind == "started_workflow"]
+
+    def published(self, name: str) -> Compiled | None:
+        """Another workflow as it is published, where it is and its plugins are installed."""
+        stored = self.unit.workflows.find(self.workspace_id, name)
+        if stored is None or stored.published_version_id is None:
+            return None
+        [version] = self.unit.published.versions(self.workspace_id, [stored.published_version_id])
+        try:
+            return compile_definition(version.definition, self.catalog)
+        except InvalidInput:
+            return None
+
+    def entered_once(self) -> Iterator[Problem]:
+        """Workflows that a contact shall enter several times at once, and that do not let it."""
+        for one in self.references:
+            found = self.published(one.name) if one.kind == "workflow_entered_often" else None
+            if found is None:
+                continue
+            settings = found.definition.settings
+            place = "mode" if settings.mode in (Mode.SINGLE, Mode.RESTART) else "reentry"
+            if place == "mode" or settings.reentry.once or settings.reentry.after:
+                message = f"it is entered once for each of several, and the {place} of {one.name!r} leaves one of them"
+                yield Problem(path=one.path, code="entered_once", message=message)
 
     def mismatches(self) -> Iterator[Problem]:
         """Templates that were made for another kind of channel than the one beside them."""
@@ -203,6 +221,7 @@ class _Surroundings:
             if one.kind == "department" and one.name not in staffed:
                 message = f"nobody works in the department {one.name!r}"
                 yield Problem(path=one.path, code="empty_department", message=message)
+        yield from self.entered_once()
         usual = self.usual_types()
         heard = dict(self.heard())
         types = {kind for entry in self.compiled.entries for kind in entry.event_types}

@@ -15,6 +15,7 @@ from nhip.domain.errors import ActionFailed, InvalidInput
 from nhip.domain.events import Cause, IncomingEvent, RecordSnapshot
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.runs import ClaimedStep, OpenRun
+from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import from_micros
 from nhip.engine.reading import ENGINE_ROOTS
@@ -238,6 +239,12 @@ class UnitLocalContext:
     def holiday(self, day: date) -> str | None:
         """The title of the holiday that a day is."""
         return self._stored(self._closed, day)
+
+    def team(self, to: str, *, who: Who, reached_by: ReachedBy | None, most: int) -> Team:
+        """Everybody of a department or a store."""
+        return self._stored(
+            self._assigning.team, to, self._run.facts, self._step.contact_id, who=who, reached_by=reached_by, most=most
+        )
 
     def records(self, record_type: str, *, closed: bool = False) -> Sequence[Mapping[str, Any]]:
         """The contact's records of a type, the youngest first, or those that are over, the last of them first."""
