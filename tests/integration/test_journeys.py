@@ -26,6 +26,10 @@ async def tags(world: World) -> list[str]:
     return list((await world.contact()).get("tags", []))
 
 
+ORDERED = ("contact.activity.order.count", 1)
+"""What facts have only where somebody's decision reads it."""
+
+
 @pytest.fixture
 async def shop(world: World) -> World:
     await world.knows("KH-1", name="Anh", phone="0987654321", birthday="1990-03-05")
@@ -33,7 +37,30 @@ async def shop(world: World) -> World:
     return world
 
 
+async def test_the_very_first_decision_reads_what_the_contact_did_before(shop: World) -> None:
+    await shop.workflow("ask", fork(*ORDERED))
+    await shop.happens("order.created", order={"external_id": "DH-1"})
+    await shop.happens()
+    await shop.happens(contact="KH-2")
+    await shop.work()
+    assert [(await shop.contact(who))["tags"] for who in ("KH-1", "KH-2")] == [["yes"], ["no"]]
+
+
 class TestWaitingForAnEvent:
+    @pytest.mark.parametrize("how", ["wait", "exit_when"])
+    async def test_its_condition_reads_what_the_contact_did_before(self, shop: World, how: str) -> None:
+        where = {"field": ORDERED[0], "op": "equals", "value": ORDERED[1]}
+        leaves = {"exit_when": [{"event": "shop.bought", "where": where}]} if how == "exit_when" else {}
+        await shop.workflow("ask", await_(where=where) if how == "wait" else wait("P1D"), settings=leaves)
+        await shop.happens()
+        await shop.work()
+        await shop.happens("shop.bought")
+        assert await shop.run_states() == ["running"]
+        await shop.happens("order.created", order={"external_id": "DH-1"})
+        await shop.happens("shop.bought")
+        await shop.work()
+        assert await shop.run_states() == ["completed" if how == "wait" else "exited"]
+
     async def test_the_event_lets_the_run_go_on_at_once_and_is_its_output(self, shop: World) -> None:
         await shop.workflow(
             "ask", await_(), fork("steps.buys.outcome", "event"), fork("steps.buys.output.data.size", "XL", id="size")

@@ -82,6 +82,11 @@ def _subtract(counts: Counter[str], names: Iterable[str]) -> None:
             del counts[name]
 
 
+def is_below(prefix: str, field: str) -> bool:
+    """Whether a field is this part of the facts, or in it."""
+    return field == prefix or field.startswith(prefix + ".")
+
+
 class MatchIndex:
     """The published triggers of one workspace."""
 
@@ -135,10 +140,7 @@ class MatchIndex:
 
     def reads(self, prefix: str) -> bool:
         """Whether any published condition reads this field, or one below it."""
-        below = prefix + "."
-        return any(
-            field == prefix or field.startswith(below) for family in self._families.values() for field in family.fields
-        )
+        return any(is_below(prefix, field) for family in self._families.values() for field in family.fields)
 
     def customs_used(self, event_type: str) -> frozenset[str]:
         """The kinds of plugin conditions that decide about an event type."""

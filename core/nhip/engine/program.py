@@ -180,17 +180,23 @@ class Program(Struct):
         return False
 
     @property
-    def reads(self) -> frozenset[str]:
-        """Every field that this program's decisions read while a run goes on."""
-        fields = {field for node in self.nodes if node.condition for field in fields_of(node.condition)}
-        fields |= {node.wait.field for node in self.nodes if isinstance(node.wait, WaitUntil) and node.wait.field}
-        fields |= {field for one in self.exit_when if one.where for field in fields_of(one.where)}
-        fields |= {
-            field
-            for node in self.nodes
-            if isinstance(node.wait, WaitEvent) and node.wait.where
-            for field in fields_of(node.wait.where)
-        }
+    def reads_at_entry(self) -> frozenset[str]:
+        """Every field that decides how a run begins: which step is its first, and whether it ends at once."""
+        fields = {field for one in self.exit_when if one.where and not one.events for field in fields_of(one.where)}
+        seen: set[int] = set()
+        open_ends = [self.entry]
+        while open_ends:
+            one = open_ends.pop()
+            if one == END or one in seen:
+                continue
+            seen.add(one)
+            node = self.nodes[one]
+            if node.condition is not None:
+                fields |= fields_of(node.condition)
+            if isinstance(node.wait, WaitUntil) and node.wait.field:
+                fields.add(node.wait.field)
+            if node.kind in (NodeKind.BRANCH, NodeKind.SPLIT, NodeKind.REPEAT):
+                open_ends += node.exits
         return frozenset(fields)
 
     @property

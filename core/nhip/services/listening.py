@@ -134,9 +134,20 @@ class Listening:
         ids = list({run.id for run in runs})
         loaded = load_run_facts(unit, self._catalog, self._versions, workspace_id, ids, now)
         return {
-            run.id: {**(loaded[run.id].facts if run.id in loaded else {}), **happened[run.contact_id].facts}
+            run.id: _laid_over(loaded[run.id].facts if run.id in loaded else {}, happened[run.contact_id].facts)
             for run in runs
         }
+
+
+def _laid_over(known: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    """An event's facts over a run's. It may come without the contact's activity, which is looked up where somebody
+    wants to know it as events come.
+    """
+    facts = {**known, **told}
+    activity = known.get("contact", {}).get("activity")
+    if activity is not None and "contact" in told:
+        facts["contact"] = {"activity": activity, **told["contact"]}
+    return facts
 
 
 def _apart(happenings: Iterable[Happening]) -> Iterator[dict[str, Happening]]:

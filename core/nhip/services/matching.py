@@ -1,7 +1,7 @@
 """The published workflows of each workspace, indexed in memory and kept as fresh as the database."""
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +13,7 @@ from nhip.domain.scans import DateScan, MomentScan, Scan, scan_key
 from nhip.engine.conditions import CustomConditions
 from nhip.engine.dates import Watch, watch_of
 from nhip.engine.definition import Compiled, compile_definition
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.index import Entry, MatchIndex, is_below
 from nhip.engine.score_rules import ScoreBook
 from nhip.ports import Unit
 from nhip.services.score_books import load_book
@@ -86,6 +86,9 @@ class Matcher:
         self._known: dict[int, int] = {}
         self._current: dict[int, dict[str, str]] = {}
         self._heard: dict[int, set[str]] = {}
+        self._begins_by: dict[int, dict[str, frozenset[str]]] = {}
+        self._deciding: dict[int, Counter[str]] = {}
+        """How many workflows' runs begin by a field."""
         self._scans: dict[int, dict[str, dict[str, Scan]]] = {}
         self._books: dict[int, ScoreBook | None] = {}
         self._watches: dict[int, tuple[Watch, ...]] = {}
@@ -100,6 +103,8 @@ class Matcher:
             self._known[workspace_id] = -1
             self._current[workspace_id] = {}
             self._scans[workspace_id] = {}
+            self._begins_by[workspace_id] = {}
+            self._deciding[workspace_id] = Counter()
             self._heard[workspace_id] = unit.published.heard(workspace_id)
         known = self._known[workspace_id]
         newest = unit.published.publish_version(workspace_id)
@@ -108,12 +113,16 @@ class Matcher:
                 index.retire(name)
                 self._current[workspace_id].pop(name, None)
                 self._scans[workspace_id].pop(name, None)
+                self._deciding[workspace_id] -= Counter(self._begins_by[workspace_id].pop(name, ()))
                 if state == "active" and version is not None:
                     with isolated(version):
                         compiled = self._versions.add(version)
                         index.publish(name, compiled.entries)
                         self._current[workspace_id][name] = version.id
                         self._heard[workspace_id] |= compiled.hears
+                        if read := compiled.program.reads_at_entry:
+                            self._begins_by[workspace_id][name] = read
+                            self._deciding[workspace_id].update(read)
                         if compiled.scans:
                             self._scans[workspace_id][name] = {scan_key(scan): scan for scan in compiled.scans}
             asked = self.scans(workspace_id).values()
@@ -126,13 +135,17 @@ class Matcher:
         return index
 
     def reads(self, workspace_id: int, prefix: str) -> bool:
-        """Whether any published workflow's conditions, or any score rule's, read this part of the facts; ask after
+        """Whether it depends on this part of the facts which runs begin, and how, or what a score becomes; ask after
         :meth:`refresh`.
         """
         reads = self._reads.get((workspace_id, prefix))
         if reads is None:
             book = self.scores(workspace_id)
-            reads = self._indexes[workspace_id].reads(prefix) or (book is not None and book.reads(prefix))
+            reads = (
+                self._indexes[workspace_id].reads(prefix)
+                or (book is not None and book.reads(prefix))
+                or any(is_below(prefix, field) for field in self._deciding[workspace_id])
+            )
             self._reads[workspace_id, prefix] = reads
         return reads
 

@@ -6,8 +6,8 @@ Example, inviting who became a VIP::
 
 Nhịp derives ``contact.tag_added`` with the tag in ``data.tag`` when a contact's tags change, however they do; a client
 that sends the event itself names the tag there, or sends the contact's tags: the one that is new is then the event's,
-and each other that is new has an event of its own. A new contact that arrives with the tag counts too. Several tags put on
-at once start a workflow once.
+and each other that is new has an event of its own. A new contact that arrives with the tag counts too. Several tags put
+on at once start a workflow once.
 """
 
 from typing import Annotated
