@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "PUT /v1/telesales-campaigns/{name}": {"object": "lead"},
     "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/take": {"agent": "ours"},
     "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/assign": {"agent": "ours"},
+    "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/release": {"agent": "ours"},
     "POST /v1/telesales-campaigns/{name}/entries/{entry_id}/outcome": {"outcome": "answered"},
     "PATCH /v1/channels/{name}": {"config": {}},
     "PATCH /v1/sources/{name}": {"title": "theirs"},
