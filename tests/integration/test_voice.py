@@ -123,6 +123,18 @@ async def test_a_returning_caller_goes_to_the_last_store(api: Api, phone: Teleph
     assert (await api.get("/v1/contacts/KH-1"))["tags"] == ["store:CH-1"]
 
 
+async def test_whoever_calls_from_a_number_that_gave_way_is_known_still(
+    api: Api, twilio: Telephone, install: Install
+) -> None:
+    await order(api, "CH-1")
+    await api.put("/v1/contacts/KH-2", {"phone": "+84911111111"})
+    await api.post("/v1/contacts/KH-2/merge", {"from": "KH-1", "keep": {"phone": "KH-2"}})
+    await install()
+    line = await twilio.dial_in(CALLER)
+    assert line.rung == STORE
+    assert {one["subject"] for one in await events(api)} == {"KH-2"}
+
+
 async def test_a_store_that_does_not_answer_falls_back_to_the_menu(
     api: Api, phone: Telephone, install: Install
 ) -> None:

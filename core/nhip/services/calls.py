@@ -300,10 +300,11 @@ class _Group:
         if not phones:
             return
         for contact in self.unit.customers.contacts_by_address(self.workspace_id, "phone", list(phones)):
-            for turn in phones.pop(contact.attributes["phone"], ()):
-                assert turn.event is not None
-                turn.event.subject, turn.event.contact = contact.external_id, None
-                turn.stored.contact, turn.contact = contact.external_id, contact
+            _is_call_of(contact, phones.pop(contact.attributes["phone"], ()))
+        if phones:  # a number that gave way when two contacts became one
+            former = self.unit.merging.found(self.workspace_id, [("phone", phone) for phone in phones])
+            for (_, phone), contact in former.items():
+                _is_call_of(contact, phones[phone])
         self.tell_last_stores([turn for turn in turns if turn.contact and turn.call.state is CallState.RINGING])
 
     def tell_last_stores(self, turns: Sequence[_Turn]) -> None:
@@ -366,6 +367,14 @@ class _Group:
         self.learn(turn)
         ends = [(turn.stored, delivery, turn.call.detail) for delivery in found[:1]]
         tell_ends(self.unit, self.service.ingest, self.workspace_id, ends, self.now)
+
+
+def _is_call_of(contact: "Contact", turns: Sequence[_Turn]) -> None:
+    """Say of requests that their caller is this contact."""
+    for turn in turns:
+        assert turn.event is not None
+        turn.event.subject, turn.event.contact = contact.external_id, None
+        turn.stored.contact, turn.contact = contact.external_id, contact
 
 
 def _plan(turn: _Turn) -> CallPlan:
