@@ -158,46 +158,37 @@ class Program(Struct):
         if any(not one.events for one in self.exit_when):
             return True
         following = self.nodes[number].next if number != END else self.entry
-        seen: set[int] = set()
-        open_ends = [following]
-        while open_ends:
-            one = open_ends.pop()
-            if one == END or one in seen:
-                continue
-            seen.add(one)
-            node = self.nodes[one]
-            match node.kind:
-                case NodeKind.BRANCH | NodeKind.SPLIT:
-                    return True
-                case NodeKind.WAIT if isinstance(node.wait, WaitUntil | WaitWindow):
-                    return True
-                case NodeKind.REPEAT if node.condition is not None:
-                    return True
-                case NodeKind.REPEAT:
-                    open_ends += node.exits
-                case _:
-                    pass
-        return False
+        return any(
+            node.kind in (NodeKind.BRANCH, NodeKind.SPLIT)
+            or (node.kind is NodeKind.REPEAT and node.condition is not None)
+            or isinstance(node.wait, WaitUntil | WaitWindow)
+            for node in self._decided_from(following)
+        )
 
     @property
     def reads_at_entry(self) -> frozenset[str]:
         """Every field that decides how a run begins: which step is its first, and whether it ends at once."""
         fields = {field for one in self.exit_when if one.where and not one.events for field in fields_of(one.where)}
+        for node in self._decided_from(self.entry):
+            if node.condition is not None:
+                fields |= fields_of(node.condition)
+            if isinstance(node.wait, WaitUntil) and node.wait.field:
+                fields.add(node.wait.field)
+        return frozenset(fields)
+
+    def _decided_from(self, number: int) -> Iterator[ProgramNode]:
+        """The nodes that a run may come to from this one, itself included, without standing still between."""
         seen: set[int] = set()
-        open_ends = [self.entry]
+        open_ends = [number]
         while open_ends:
             one = open_ends.pop()
             if one == END or one in seen:
                 continue
             seen.add(one)
             node = self.nodes[one]
-            if node.condition is not None:
-                fields |= fields_of(node.condition)
-            if isinstance(node.wait, WaitUntil) and node.wait.field:
-                fields.add(node.wait.field)
+            yield node
             if node.kind in (NodeKind.BRANCH, NodeKind.SPLIT, NodeKind.REPEAT):
                 open_ends += node.exits
-        return frozenset(fields)
 
     @property
     def awaits(self) -> frozenset[str]:
