@@ -25,10 +25,10 @@ from nhip.bootstrap import Engine
 from nhip.domain.customers import ActivityCount, Contact
 from nhip.domain.events import IncomingEvent
 from nhip.ports import Storage
-from nhip.services.ingest import ENGINE_SOURCE
-from nhip.services.looks import PAGE, Look
-from nhip.services.segments import Segments
-from nhip.services.workflows import Workflows
+from nhip.services.customers.segments import Segments
+from nhip.services.events.ingest import ENGINE_SOURCE
+from nhip.services.scans.looks import PAGE, Look
+from nhip.services.workflows.workflows import Workflows
 from nhip.settings import load
 from tests.support.clocks import StandingClock
 

@@ -29,7 +29,7 @@ from nhip.domain.customers import Contact
 from nhip.domain.ids import new_id
 from nhip.domain.runs import RunRow, RunState, StepKind, StepRow, StepState
 from nhip.domain.times import from_micros
-from nhip.services.workflows import Workflows
+from nhip.services.workflows.workflows import Workflows
 from nhip.settings import load
 from tests.support.clocks import StandingClock
 

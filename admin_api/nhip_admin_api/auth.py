@@ -20,7 +20,7 @@ from litestar.handlers.base import BaseRouteHandler
 from nhip.domain.access import SCOPES, ApiKey, Principal
 from nhip.domain.errors import NhipError, NotAuthenticated, NotPermitted
 from nhip.ports import Clock, Storage
-from nhip.services import keys
+from nhip.services.workspace import keys
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from nhip.bootstrap import Engine
 from nhip.domain.errors import Overloaded, StorageUnavailable
-from nhip.services import health
+from nhip.services.workspace import health
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 from nhip.bootstrap import Engine
 from nhip.domain.access import Principal, StoredAnswer
 from nhip.domain.errors import NotAuthenticated
-from nhip.services import idempotency
+from nhip.services.workspace import idempotency
 from nhip_admin_api.auth import Authenticator
 from nhip_admin_api.limits import INGEST_BYTES, read_body
 

@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 from litestar import Response
 from litestar.params import HeaderParameter
 
-from nhip.services.revisions import Revised, tag_of
+from nhip.services.workspace.revisions import Revised, tag_of
 
 Content = TypeVar("Content")
 

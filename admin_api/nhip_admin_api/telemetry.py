@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from nhip.bootstrap import Engine
 from nhip.domain.events import EventReceipt
-from nhip.services import health
+from nhip.services.workspace import health
 
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

@@ -15,28 +15,28 @@ from nhip.adapters.rating_links import PURPOSE, RatingLinks
 from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
+from nhip.engine.intake import Intake
 from nhip.ports import Clock, OpenStorage, Unit
-from nhip.services.asking import carry_over
-from nhip.services.channel_pool import ChannelPool
-from nhip.services.custom_conditions import custom_conditions
-from nhip.services.enrolments import Enrolments
-from nhip.services.execute import Execution
-from nhip.services.executor import Executor
-from nhip.services.inbox import Inbox
-from nhip.services.ingest import Ingest
-from nhip.services.intake import Intake
-from nhip.services.matching import Matcher, Versions
-from nhip.services.merging import Merging
-from nhip.services.progress import Progress
-from nhip.services.receipts import Receipts
-from nhip.services.reconcile import Reconcile
-from nhip.services.retention import Retention
-from nhip.services.scheduler import Scheduler
-from nhip.services.score_sweep import ScoreSweep
-from nhip.services.segments import Segments
-from nhip.services.telesales import Telesales
-from nhip.services.telesales_returns import TelesalesReturns
-from nhip.services.upkeep import Upkeep
+from nhip.services.channels.pool import ChannelPool
+from nhip.services.channels.receipts import Receipts
+from nhip.services.customers.enrolments import Enrolments
+from nhip.services.customers.merging import Merging
+from nhip.services.customers.score_sweep import ScoreSweep
+from nhip.services.customers.segments import Segments
+from nhip.services.desk.telesales import Telesales
+from nhip.services.desk.telesales_returns import TelesalesReturns
+from nhip.services.events.inbox import Inbox
+from nhip.services.events.ingest import Ingest
+from nhip.services.execution.execute import Execution
+from nhip.services.execution.executor import Executor
+from nhip.services.execution.reconcile import Reconcile
+from nhip.services.execution.retention import Retention
+from nhip.services.execution.upkeep import Upkeep
+from nhip.services.runs.matching import Matcher, Versions
+from nhip.services.runs.progress import Progress
+from nhip.services.scans.asking import carry_over
+from nhip.services.scans.scheduler import Scheduler
+from nhip.services.workflows.custom_conditions import custom_conditions
 from nhip.settings import Settings
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import re
 
 from nhip.domain.calls import CallOutcome
 from nhip.engine.definition import compile_definition
-from nhip.services.calls import EVENT_TYPES
+from nhip.services.doors.calls import EVENT_TYPES
 from nhip_actions.call_targets import Target
 from tests.docs.pages import DOCS, blocks
 from tests.support.api import shipped_catalog

@@ -53,7 +53,7 @@ def broken(name: str) -> Iterator[None]:
 @_canary
 def no_epoch_guard() -> None:
     """Whoever comes back writes what it knows, no matter who owns the step by now."""
-    from nhip.services.progress import Progress
+    from nhip.services.runs.progress import Progress
 
     def unguarded(self: Progress, unit: Any, changes: Sequence[Any], now: int, **options: Any) -> list[bool]:
         lock_steps = unit.runs.lock_steps
@@ -99,7 +99,7 @@ def no_unique_key() -> None:
 @_canary
 def no_reconciler() -> None:
     """Nobody looks after expired leases."""
-    from nhip.services.reconcile import Reconcile, Reconciled
+    from nhip.services.execution.reconcile import Reconcile, Reconciled
 
     _replace(Reconcile, "run", lambda *_: Reconciled())
 
@@ -107,7 +107,7 @@ def no_reconciler() -> None:
 @_canary
 def attempt_in_key() -> None:
     """Each attempt brings a key of its own."""
-    from nhip.services import outgoing
+    from nhip.services.execution import outgoing
 
     attempt: contextvars.ContextVar[int] = contextvars.ContextVar("attempt", default=0)
 
@@ -123,7 +123,7 @@ def attempt_in_key() -> None:
 def blind_resend() -> None:
     """What may have gone out is sent again, whatever its provider does with a repeated key."""
     from nhip.engine import settle
-    from nhip.services import outgoing
+    from nhip.services.execution import outgoing
 
     for part in (settle, outgoing):
         _replace(part, "is_deduped", lambda *_: True)
@@ -132,7 +132,7 @@ def blind_resend() -> None:
 @_canary
 def blind_reclaim() -> None:
     """A step whose worker died is simply done again, whatever its provider does with a repeated key."""
-    from nhip.services import outgoing, reconcile
+    from nhip.services.execution import outgoing, reconcile
 
     for part in (reconcile, outgoing):
         _replace(part, "is_deduped", lambda *_: True)
@@ -143,7 +143,7 @@ def acknowledge_early() -> None:
     """The answer goes out first; the commit follows soon, as a rule."""
     from nhip.domain.events import EventReceipt
     from nhip.domain.ids import new_id
-    from nhip.services.inbox import Inbox
+    from nhip.services.events.inbox import Inbox
 
     later: set[asyncio.Task[Any]] = set()
 
@@ -165,7 +165,7 @@ def successor_apart() -> None:
     """The next step is written in a transaction of its own, after the one that records this step."""
     from nhip.adapters.db.session import Database
     from nhip.crashpoints import crashpoint
-    from nhip.services.progress import Progress
+    from nhip.services.runs.progress import Progress
 
     owed: list[tuple[Any, ...]] = []
 
@@ -209,7 +209,7 @@ def sleepy_waits() -> None:
 @_canary
 def stale_version() -> None:
     """A worker goes on in the version in which it claimed the step, wherever the run stands by now."""
-    from nhip.services.progress import Progress
+    from nhip.services.runs.progress import Progress
 
     def stale(self: Progress, unit: Any, changes: Sequence[Any], now: int, **options: Any) -> list[bool]:
         lock_steps = unit.runs.lock_steps

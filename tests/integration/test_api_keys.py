@@ -12,7 +12,7 @@ import pytest
 
 from nhip.domain.access import ApiKey
 from nhip.domain.errors import InvalidInput
-from nhip.services import keys
+from nhip.services.workspace import keys
 from nhip_admin_api.app import create_app
 from tests.support.api import Api, expect
 

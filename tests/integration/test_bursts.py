@@ -9,7 +9,7 @@ import pytest
 from nhip.adapters.db.statements import fetch
 from nhip.adapters.db.stores import runs
 from nhip.adapters.db.unit import SqlUnit
-from nhip.services import reconcile
+from nhip.services.execution import reconcile
 from tests.support.world import World, open_world, tag, wait
 
 CONTACTS = 40

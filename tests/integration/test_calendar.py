@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.event import listen, remove
 
 from nhip.ports import Unit
-from nhip.services.calendars import closed_days
+from nhip.services.workspace.calendars import closed_days
 from tests.support.api import Api, expect
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")

@@ -7,7 +7,7 @@ import pytest
 
 from nhip.domain.customers import Staff
 from nhip.domain.errors import InvalidInput
-from nhip.services import staff
+from nhip.services.desk import staff
 from tests.support.world import World
 
 

@@ -8,7 +8,7 @@ import pytest
 from nhip.domain.errors import Conflict
 from nhip.domain.segments import EnrolmentDraft, SegmentDraft, StoredEnrolment
 from nhip.ports import Unit
-from nhip.services import enrolments
+from nhip.services.customers import enrolments
 from tests.support.api import Api, expect
 from tests.support.world import World, tag
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nhip.services import idempotency
+from nhip.services.workspace import idempotency
 from tests.support.api import Api, expect
 
 KEY: Any = {"name": "till", "scopes": ["events:write"]}

@@ -25,7 +25,7 @@ from tests.support.scripted_channels import scripts
 from tests.support.world import World, open_world, send, tag
 
 if TYPE_CHECKING:
-    from nhip.services.claimed import Claimed
+    from nhip.services.execution.claimed import Claimed
 
 CONTACTS = ("KH-1", "KH-2")
 MOST_STEPS = 9

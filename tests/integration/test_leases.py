@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from nhip import Accepted, NotSent
-from nhip.services.claimed import Claimed
-from nhip.services.execute import Sent
+from nhip.services.execution.claimed import Claimed
+from nhip.services.execution.execute import Sent
 from tests.support.scripted_channels import Held, scripts
 from tests.support.world import World, send, tag
 

@@ -12,7 +12,8 @@ from nhip.domain.customers import Staff
 from nhip.domain.errors import Conflict, NhipError
 from nhip.domain.merging import MergeDraft
 from nhip.domain.telesales import CallReport, CampaignDraft
-from nhip.services import contacts, scores, staff
+from nhip.services.customers import contacts, scores
+from nhip.services.desk import staff
 from tests.support.api import Api, expect
 from tests.support.scripted_channels import Held, scripts
 from tests.support.world import World, send, tag, wait

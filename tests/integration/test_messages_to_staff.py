@@ -10,7 +10,7 @@ from nhip import Ambiguous, NotSent, Rejected, RejectionReason
 from nhip.domain.customers import Staff
 from nhip.domain.errors import InvalidInput
 from nhip.ports import Unit
-from nhip.services import staff
+from nhip.services.desk import staff
 from tests.support.world import World, send, tag
 
 

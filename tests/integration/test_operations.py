@@ -127,7 +127,7 @@ async def test_a_bug_is_a_problem_without_its_details_and_in_the_log(
     def break_down(*_: Any, **__: Any) -> Any:
         raise RuntimeError("the secret plan")
 
-    monkeypatch.setattr("nhip.services.contacts.one", break_down)
+    monkeypatch.setattr("nhip.services.customers.contacts.one", break_down)
     problem = expect(await api.request("GET", "/v1/contacts/KH-1"), 500)
     assert "secret plan" not in str(problem)
     assert problem["instance"].startswith("urn:uuid:")

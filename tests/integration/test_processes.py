@@ -142,7 +142,7 @@ async def test_a_token_is_renewed_once_by_two_processes(world: World, second: Wo
 
 
 async def test_secrets_are_renewed_under_one_lock(world: World, second: World) -> None:
-    from nhip.services.channel_pool import AccountSecrets
+    from nhip.services.channels.pool import AccountSecrets
 
     await world.channel("zns", "zalo_zns", secrets={"access_token": "old", "refresh_token": "r"})
     stores = [
@@ -165,7 +165,7 @@ async def test_secrets_are_renewed_under_one_lock(world: World, second: World) -
 
 
 async def test_a_renewal_that_fails_leaves_the_old_secrets_and_no_lock(world: World) -> None:
-    from nhip.services.channel_pool import AccountSecrets
+    from nhip.services.channels.pool import AccountSecrets
 
     await world.channel("zns", "zalo_zns", secrets={"access_token": "old", "refresh_token": "r"})
     store = AccountSecrets(world.engine.database, world.engine.vault, world.clock, world.workspace_id, "zns")

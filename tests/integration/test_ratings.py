@@ -12,7 +12,7 @@ import pytest
 
 from nhip.domain.errors import NotFound, Overloaded, StorageUnavailable
 from nhip.domain.ratings import LONGEST_WORDS, RatingReply
-from nhip.services.ratings import MOST_RATINGS, PER_SECOND, RatingFinal, Ratings
+from nhip.services.doors.ratings import MOST_RATINGS, PER_SECOND, RatingFinal, Ratings
 from nhip.testing.standins.smtp import SmtpStandIn
 from tests.support.api import Api, expect
 from tests.support.world import World

@@ -8,7 +8,7 @@ import pytest
 
 from nhip.adapters.db.due import next_due
 from nhip.domain.times import format_micros
-from nhip.services import looks, scheduler
+from nhip.services.scans import looks, scheduler
 from tests.support.world import World, tag
 
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from nhip.adapters.db.tables import metadata
-from nhip.services import retention
-from nhip.services.retention import Place
+from nhip.services.execution import retention
+from nhip.services.execution.retention import Place
 from tests.support.clocks import StandingClock
 from tests.support.world import World, receipt, send, tag, wait
 

@@ -11,8 +11,8 @@ from nhip.domain.errors import InvalidInput, StaleRevision
 from nhip.domain.segments import SegmentDraft
 from nhip.engine import scoring
 from nhip.ports import Unit
-from nhip.services import scores
-from nhip.services.revisions import tag_of
+from nhip.services.customers import scores
+from nhip.services.workspace.revisions import tag_of
 from tests.support.world import World, tag, wait
 
 OPENED = {"id": "opened", "event": "email.opened", "points": 1}

@@ -13,7 +13,7 @@ from nhip.domain.times import format_micros, from_micros, parse_time
 from nhip.engine.segments import Segment, read_condition
 from nhip.engine.snapshots import contact_facts
 from nhip.ports import Unit
-from nhip.services.segments import Segments
+from nhip.services.customers.segments import Segments
 from tests.support.api import Api, expect
 from tests.support.clocks import StandingClock
 from tests.support.world import World

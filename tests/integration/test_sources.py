@@ -14,8 +14,8 @@ import pytest
 
 from nhip.domain.errors import Overloaded
 from nhip.engine.signatures import hmac_of, zalo_mac
-from nhip.services.source_presets import source_presets
-from nhip.services.source_rates import SourceRates
+from nhip.services.doors.source_presets import source_presets
+from nhip.services.doors.source_rates import SourceRates
 from tests.support.api import Api, expect
 from tests.support.clocks import StandingClock
 

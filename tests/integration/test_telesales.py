@@ -13,7 +13,7 @@ from nhip.domain.errors import Conflict, InvalidInput, NotFound
 from nhip.domain.telesales import CallReport, CampaignDraft, EntryFilter, ShownCampaign, ShownEntry
 from nhip.domain.times import format_micros, parse_time
 from nhip.ports import Unit
-from nhip.services import staff
+from nhip.services.desk import staff
 from tests.support.api import Api, expect
 from tests.support.world import World, tag, wait
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from nhip.domain.history import Span
-from nhip.services.ticket_measures import measure_tickets
+from nhip.services.history.ticket_measures import measure_tickets
 from tests.support.api import Api, expect
 from tests.support.world import World
 

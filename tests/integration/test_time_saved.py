@@ -6,7 +6,7 @@ import pytest
 
 from nhip.domain.errors import InvalidInput
 from nhip.domain.history import Span
-from nhip.services.measures import Measures, SavedTime, measure
+from nhip.services.history.measures import Measures, SavedTime, measure
 from tests.support.api import Api
 from tests.support.world import World, send, tag, wait
 

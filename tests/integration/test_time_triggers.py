@@ -12,9 +12,10 @@ from nhip.domain.segments import SegmentDraft
 from nhip.domain.times import format_micros
 from nhip.engine.definition import compile_definition
 from nhip.ports import Unit
-from nhip.services import contacts, looks, scheduler
-from nhip.services.asking import carry_over
-from nhip.services.segments import Segments
+from nhip.services.customers import contacts
+from nhip.services.customers.segments import Segments
+from nhip.services.scans import looks, scheduler
+from nhip.services.scans.asking import carry_over
 from tests.support.world import World, tag
 
 TOLD = ("schedule.tick", "contact.dormant", "date.reached", "segment.entered")

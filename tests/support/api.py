@@ -16,7 +16,7 @@ from nhip.adapters.doorbell import Bell
 from nhip.bootstrap import Engine
 from nhip.catalog import Catalog
 from nhip.domain.access import Principal
-from nhip.services import keys
+from nhip.services.workspace import keys
 from nhip_admin_api.app import routed, serve
 
 Json = Any

@@ -22,12 +22,12 @@ from nhip.domain.authored import ChannelDraft, PublishPlan, TemplateDraft
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.events import EventReceipt
 from nhip.domain.messages import InboundRequest, Receipt, ReceiptStatus
+from nhip.engine.intake import CloudEvent
 from nhip.ports import Unit
-from nhip.services.channel_accounts import ChannelAccounts
-from nhip.services.hooks import Hooks
-from nhip.services.intake import CloudEvent
-from nhip.services.templates import Templates
-from nhip.services.workflows import Published, Workflows
+from nhip.services.channels.accounts import ChannelAccounts
+from nhip.services.channels.templates import Templates
+from nhip.services.doors.hooks import Hooks
+from nhip.services.workflows.workflows import Published, Workflows
 from nhip.settings import load
 from tests.support import scripted_actions, scripted_channels
 from tests.support.clocks import StandingClock

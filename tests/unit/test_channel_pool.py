@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from nhip.domain.configured import ChannelAccount
-from nhip.services.channel_pool import ChannelPool
+from nhip.services.channels.pool import ChannelPool
 from tests.support.clocks import StandingClock
 from tests.support.scripted_channels import ScriptedChannel
 from tests.support.world import catalog

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from nhip.domain.errors import Overloaded, StorageUnavailable
-from nhip.services.group_commit import GroupCommit
+from nhip.services.workspace.group_commit import GroupCommit
 
 
 class Store:

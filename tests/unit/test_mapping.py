@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from nhip.domain.errors import InvalidInput, Problem
 from nhip.engine.mapping import Mapped, apply
 from nhip.engine.reading_mapping import read_mapping
-from nhip.services.source_presets import source_presets
+from nhip.services.doors.source_presets import source_presets
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)
 MICROS = 1_732_150_795_000_000

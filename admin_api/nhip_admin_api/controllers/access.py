@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from nhip.domain import access
 from nhip.domain.times import to_micros
-from nhip.services import audit, keys
+from nhip.services.workspace import audit, keys
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheAuthenticator, TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -7,8 +7,8 @@ from litestar import Controller, Response, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from nhip.domain.calendars import Calendar
-from nhip.services import calendars
-from nhip.services.public_holidays import FIRST_YEAR, LAST_YEAR, public_holidays
+from nhip.services.workspace import calendars
+from nhip.services.workspace.public_holidays import FIRST_YEAR, LAST_YEAR, public_holidays
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePrincipal
 from nhip_admin_api.revised import IfMatch, tagged

@@ -10,8 +10,8 @@ from litestar.params import FromPath, JSONBody
 from nhip.adapters.addresses import check_url
 from nhip.bootstrap import Engine
 from nhip.domain.authored import ChannelChange, ChannelDraft, StoredChannel
-from nhip.services.channel_accounts import ChannelAccounts
-from nhip.services.channel_tests import ChannelTests
+from nhip.services.channels.accounts import ChannelAccounts
+from nhip.services.channels.trials import ChannelTests
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

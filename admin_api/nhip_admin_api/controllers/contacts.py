@@ -10,7 +10,7 @@ from nhip.domain.customers import ContactSnapshot
 from nhip.domain.directory import ContactStory, TimelineItem
 from nhip.domain.merging import MergeDraft
 from nhip.engine.scoring import score_at
-from nhip.services import contacts
+from nhip.services.customers import contacts
 from nhip_admin_api.auth import requires
 from nhip_admin_api.controllers.records import show_record
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal

@@ -10,7 +10,7 @@ from nhip.bootstrap import Engine
 from nhip.domain.access import Principal
 from nhip.domain.history import PastDelivery
 from nhip.domain.messages import DeliveryState
-from nhip.services.deliveries import Deliveries, Resolution
+from nhip.services.history.deliveries import Deliveries, Resolution
 from nhip_admin_api.auth import requires
 from nhip_admin_api.controllers.runs import Contact, Name
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 
 from nhip.domain.segments import EnrolmentDraft
-from nhip.services.enrolments import Enrolments
+from nhip.services.customers.enrolments import Enrolments
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.limits import INGEST_BYTES

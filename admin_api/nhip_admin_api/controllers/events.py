@@ -6,8 +6,8 @@ from litestar import Controller, Response, get, post
 from litestar.params import Body, FromPath, QueryParameter
 
 from nhip.domain.past_events import EventFilter, Explanation
-from nhip.services import events, explain
-from nhip.services.events import EventStory, NamedEvent
+from nhip.services.history import events, explain
+from nhip.services.history.events import EventStory, NamedEvent
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.ingest import EventDoor

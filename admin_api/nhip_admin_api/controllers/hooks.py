@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from nhip.domain.messages import InboundRequest
-from nhip.services.hooks import Hooks
+from nhip.services.doors.hooks import Hooks
 from nhip_admin_api.auth import public
 from nhip_admin_api.dependencies import TheEngine
 

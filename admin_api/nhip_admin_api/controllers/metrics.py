@@ -10,8 +10,8 @@ from nhip.domain.access import Principal
 from nhip.domain.errors import invalid
 from nhip.domain.history import Span
 from nhip.domain.times import parse_duration
-from nhip.services.measures import measure
-from nhip.services.ticket_measures import measure_tickets
+from nhip.services.history.measures import measure
+from nhip.services.history.ticket_measures import measure_tickets
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePrincipal
 from nhip_admin_api.presenting import micros_of

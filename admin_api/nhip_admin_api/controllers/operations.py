@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, Response, get
 
 from nhip.domain.errors import StorageUnavailable
-from nhip.services import health
+from nhip.services.workspace import health
 from nhip_admin_api.auth import RequiresUnlessOpen, public
 from nhip_admin_api.dependencies import TheEngine, TheTelemetry
 

@@ -3,7 +3,7 @@
 from litestar import Controller, get
 from litestar.params import FromPath
 
-from nhip.services import plugins
+from nhip.services.workspace import plugins
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine
 from nhip_admin_api.schemas.plugins import PluginKind, PluginList

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from nhip.domain.errors import MalformedInput, NhipError, NotFound, TooLarge, UnsupportedMediaType
 from nhip.domain.ratings import LONGEST_WORDS, RatingReply
-from nhip.services.ratings import RatingFinal, Ratings
+from nhip.services.doors.ratings import RatingFinal, Ratings
 from nhip_admin_api import rating_pages as pages
 from nhip_admin_api.auth import public
 from nhip_admin_api.dependencies import TheEngine, TheTelemetry

@@ -7,7 +7,7 @@ from litestar.params import Body, FromPath, QueryParameter
 
 from nhip.domain.customers import Record
 from nhip.domain.directory import RecordFilter
-from nhip.services import records
+from nhip.services.customers import records
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
 from nhip.domain.runs import RunState
-from nhip.services.runs import Runs
+from nhip.services.history.runs import Runs
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import Controller, Response, get, post, put
 from litestar.params import Body, FromPath, JSONBody
 
-from nhip.services import score_preview, scores
+from nhip.services.customers import score_preview, scores
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePrincipal
 from nhip_admin_api.revised import IfMatch, tagged

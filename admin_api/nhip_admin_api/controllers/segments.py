@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from nhip.bootstrap import Engine
 from nhip.domain.segments import SegmentDraft
-from nhip.services.segments import Segments
+from nhip.services.customers.segments import Segments
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from nhip.domain.errors import NhipError, NotPermitted, UnsupportedMediaType
 from nhip.domain.sources import StoredSource
-from nhip.services.source_doors import Arrival
+from nhip.services.doors.source_doors import Arrival
 from nhip_admin_api.auth import public
 from nhip_admin_api.controllers.sources import DEPENDENCIES, TheDoors
 from nhip_admin_api.dependencies import TheTelemetry

@@ -8,9 +8,9 @@ from litestar.params import FromPath, JSONBody
 
 from nhip.bootstrap import Engine
 from nhip.domain.sources import SourceChange, SourceDraft, StoredSource
-from nhip.services.source_doors import SourceDoors
-from nhip.services.source_presets import source_presets
-from nhip.services.sources import Sources
+from nhip.services.doors.source_doors import SourceDoors
+from nhip.services.doors.source_presets import source_presets
+from nhip.services.doors.sources import Sources
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

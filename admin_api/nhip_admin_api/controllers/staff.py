@@ -8,7 +8,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from nhip.domain import directory
 from nhip.domain.customers import Staff
-from nhip.services import contacts, staff
+from nhip.services.customers import contacts
+from nhip.services.desk import staff
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -4,7 +4,7 @@ from litestar import Controller, Response, get, put
 from litestar.params import FromPath, JSONBody
 
 from nhip.domain.taxonomies import Taxonomy
-from nhip.services.taxonomies import Taxonomies
+from nhip.services.workspace.taxonomies import Taxonomies
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePrincipal
 from nhip_admin_api.revised import IfMatch, tagged

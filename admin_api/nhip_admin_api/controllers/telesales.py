@@ -19,7 +19,7 @@ from nhip.domain.telesales import (
     ShownEntry,
     Taking,
 )
-from nhip.services.telesales import Telesales
+from nhip.services.desk.telesales import Telesales
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

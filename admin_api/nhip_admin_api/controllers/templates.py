@@ -7,7 +7,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 
 from nhip.domain.authored import TemplateDraft
-from nhip.services.templates import Preview, Templates
+from nhip.services.channels.templates import Preview, Templates
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from nhip.domain.messages import InboundRequest
-from nhip.services.calls import Calls
+from nhip.services.doors.calls import Calls
 from nhip_admin_api.auth import public
 from nhip_admin_api.controllers.hooks import TheHooks, provide_hooks
 from nhip_admin_api.dependencies import TheEngine

@@ -8,10 +8,10 @@ from litestar.params import Body, FromPath, JSONBody, QueryParameter
 
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.decoding import convert
-from nhip.services.dry_run import DryRun, DryRuns
-from nhip.services.intake import CloudEvent
-from nhip.services.workflow_history import WorkflowHistory, explain_workflow
-from nhip.services.workflows import Workflows
+from nhip.engine.intake import CloudEvent
+from nhip.services.history.workflow_history import WorkflowHistory, explain_workflow
+from nhip.services.workflows.dry_run import DryRun, DryRuns
+from nhip.services.workflows.workflows import Workflows
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from nhip.domain.authored import Price, RateLimit, StoredChannel
 from nhip.domain.messages import Accepted, Content, NotSent, Outcome, Rejected
-from nhip.services.channel_tests import TestedMessage
+from nhip.services.channels.trials import TestedMessage
 from nhip_admin_api.presenting import moment
 
 

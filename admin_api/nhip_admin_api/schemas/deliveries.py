@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from nhip.domain.authored import Price
 from nhip.domain.history import PastDelivery
-from nhip.services.deliveries import Resolution
+from nhip.services.history.deliveries import Resolution
 from nhip_admin_api.presenting import moment, moment_or_none
 
 

@@ -6,7 +6,7 @@ from typing import Final, Self
 import msgspec
 
 from nhip.domain.history import ChannelCount, Latency
-from nhip.services.measures import Measures, SavedTime
+from nhip.services.history.measures import Measures, SavedTime
 from nhip_admin_api.presenting import moment
 
 _SERIES: Final[tuple[str, ...]] = ("enrolled", "accepted", "delivered", "read")

@@ -8,7 +8,7 @@ import msgspec
 from nhip.domain.deliveries import Delivery
 from nhip.domain.history import PastRun, PastStep
 from nhip.domain.runs import StepKind, StepState
-from nhip.services.runs import Trace
+from nhip.services.history.runs import Trace
 from nhip_admin_api.presenting import moment, moment_or_none
 
 

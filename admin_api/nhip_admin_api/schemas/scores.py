@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from nhip.domain.scores import ScoreExplanation, ScoreLine, StoredScoreRules
 from nhip.domain.times import format_duration
-from nhip.services.score_preview import ScorePreview
+from nhip.services.customers.score_preview import ScorePreview
 from nhip_admin_api.presenting import moment, moment_or_none
 
 

@@ -11,8 +11,8 @@ from nhip.cli.output import as_json, show_json, show_rows
 from nhip.domain.access import SCOPES, ApiKey, Principal
 from nhip.domain.times import format_micros, parse_duration, to_micros
 from nhip.ports import Unit
-from nhip.services import keys as service
-from nhip.services.keys import NewKey
+from nhip.services.workspace import keys as service
+from nhip.services.workspace.keys import NewKey
 
 ACTOR = "cli"
 _workspace = click.option("--workspace", default=service.DEFAULT_WORKSPACE, show_default=True, help="Its name.")

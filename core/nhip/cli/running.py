@@ -15,7 +15,7 @@ import uvloop
 
 from nhip import logs
 from nhip.bootstrap import Engine
-from nhip.services import keys
+from nhip.services.workspace import keys
 from nhip.settings import Settings, load
 
 API: Final = "nhip_admin_api.app:create_app"

@@ -21,8 +21,8 @@ from nhip.domain.times import to_micros
 from nhip.engine.definition import compile_definition
 from nhip.engine.next_times import NextTimes, next_times
 from nhip.ports import Unit
-from nhip.services import keys
-from nhip.services.workflows import Workflows
+from nhip.services.workflows.workflows import Workflows
+from nhip.services.workspace import keys
 from nhip.settings import load
 from nhip.testing.plain_yaml import read_yaml
 

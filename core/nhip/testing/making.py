@@ -14,11 +14,13 @@ from nhip.domain.telesales import OPEN_STATES, CallReport, CampaignDraft, EntryF
 from nhip.engine.decoding import convert
 from nhip.plugin_api import AddressKind
 from nhip.ports import Unit
-from nhip.services import calendars, contacts, records, scores, staff
-from nhip.services.channel_accounts import ChannelAccounts
-from nhip.services.segments import Segments
-from nhip.services.templates import Templates
-from nhip.services.workflows import Workflows
+from nhip.services.channels.accounts import ChannelAccounts
+from nhip.services.channels.templates import Templates
+from nhip.services.customers import contacts, records, scores
+from nhip.services.customers.segments import Segments
+from nhip.services.desk import staff
+from nhip.services.workflows.workflows import Workflows
+from nhip.services.workspace import calendars
 from nhip.testing import recording
 from nhip.testing.plain_yaml import read_definition
 from nhip.testing.stage import ACTOR, Stage, all_problems

@@ -7,7 +7,8 @@ from nhip.domain.errors import NotFound
 from nhip.domain.events import EventReceipt
 from nhip.domain.past_events import Explanation
 from nhip.ports import Unit
-from nhip.services import explain, records
+from nhip.services.customers import records
+from nhip.services.history import explain
 from nhip.testing import sight
 from nhip.testing.recording import SentMessage
 from nhip.testing.stage import Stage

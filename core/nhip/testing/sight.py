@@ -11,8 +11,9 @@ from nhip.domain.runs import PARKED_UNTIL, StepState
 from nhip.domain.struct import Struct
 from nhip.engine.snapshots import contact_facts, record_facts
 from nhip.ports import Unit
-from nhip.services import contacts, events, records
-from nhip.services.runs import contact_id_of
+from nhip.services.customers import contacts, records
+from nhip.services.history import events
+from nhip.services.history.runs import contact_id_of
 
 _PAGE: Final = 500
 _OVER: Final = frozenset({StepState.DONE, StepState.DEAD, StepState.CANCELLED})

@@ -1,0 +1,1 @@
+"""Channel accounts and templates, and what comes back from providers."""

@@ -1,0 +1,1 @@
+"""The work of people: staff, who gets what, and telesales."""

@@ -1,0 +1,1 @@
+"""What knocks from outside: providers, other systems, callers, and customers who rate."""

@@ -1,0 +1,1 @@
+"""Steps are claimed, prepared, performed and recorded; and what nobody rang for."""

@@ -1,0 +1,1 @@
+"""What time sets off: who asks which scans, and one look of each."""

@@ -1,0 +1,1 @@
+"""Workflows as admins write, check, try and publish them."""
