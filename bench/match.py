@@ -21,8 +21,8 @@ from bench import match_hard
 from bench._report import best_of, number, print_goal, print_table, ratio, settle
 from bench.match_walk import holds
 from bench.match_workload import Raw, condition, situation
-from nhip.engine.conditions import compile_node, parse
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.conditions.decide import compile_node, parse
+from nhip.engine.matching.index import Entry, MatchIndex
 from nhip.plugin_api import Facts
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ from random import Random
 
 from bench._report import best_of
 from bench.match_workload import SEGMENTS, STATUSES, STORES, TAGS, Raw, compare, situation
-from nhip.engine.conditions import compile_node, parse
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.conditions.decide import compile_node, parse
+from nhip.engine.matching.index import Entry, MatchIndex
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)
 

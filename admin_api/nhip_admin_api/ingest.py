@@ -16,8 +16,8 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 from nhip.bootstrap import Engine
 from nhip.domain.errors import InvalidInput, MalformedInput, NotPermitted, Problem, UnsupportedMediaType, invalid
 from nhip.domain.events import EventReceipt, IncomingEvent
-from nhip.engine.decoding import convert
-from nhip.engine.intake import CloudEvent, Intake, decode_events
+from nhip.engine.facts.decoding import convert
+from nhip.engine.incoming.intake import CloudEvent, Intake, decode_events
 from nhip_admin_api.auth import Authenticator
 from nhip_admin_api.limits import INGEST_BYTES, check_json, is_json, read_body
 from nhip_admin_api.schemas.events import Receipt

@@ -12,7 +12,7 @@ from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT
 from litestar.types import Receive
 
 from nhip.domain.errors import MalformedInput, TooLarge, UnsupportedMediaType, invalid
-from nhip.engine.intake import MAX_NESTING, is_deep
+from nhip.engine.incoming.intake import MAX_NESTING, is_deep
 
 INGEST_BYTES: Final = 1024 * 1024
 OTHER_BYTES: Final = 256 * 1024

@@ -15,7 +15,7 @@ from nhip.adapters.rating_links import PURPOSE, RatingLinks
 from nhip.adapters.secrets import Vault
 from nhip.adapters.templates import TemplateRenderer
 from nhip.catalog import Catalog
-from nhip.engine.intake import Intake
+from nhip.engine.incoming.intake import Intake
 from nhip.ports import Clock, OpenStorage, Unit
 from nhip.services.channels.pool import ChannelPool
 from nhip.services.channels.receipts import Receipts
@@ -40,7 +40,7 @@ from nhip.services.workflows.custom_conditions import custom_conditions
 from nhip.settings import Settings
 
 if TYPE_CHECKING:
-    from nhip.engine.conditions import CustomConditions
+    from nhip.engine.conditions.decide import CustomConditions
 
 log = logging.getLogger("nhip")
 

@@ -98,7 +98,7 @@ def test_people_are_vietnamese_and_some_cannot_be_reached() -> None:
 
 def test_a_customer_s_snapshot_is_what_the_api_takes() -> None:
     from nhip.catalog import Catalog
-    from nhip.engine.intake import Intake
+    from nhip.engine.incoming.intake import Intake
 
     intake = Intake(Catalog.load())
 

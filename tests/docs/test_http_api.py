@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nhip.domain.access import SCOPES
-from nhip.engine.definition import compile_definition
+from nhip.engine.definitions.definition import compile_definition
 from nhip_admin_api.errors import STATUSES, TITLES
 from tests.docs import routes
 from tests.docs.pages import DOCS, blocks

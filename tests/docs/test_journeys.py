@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from nhip.catalog import Catalog
-from nhip.engine.definition import compile_definition
-from nhip.engine.reading_waits import DAYS
+from nhip.engine.definitions.definition import compile_definition
+from nhip.engine.definitions.reading_waits import DAYS
 from tests.docs.pages import blocks
 
 TRIGGER = {"id": "t", "type": "event", "config": {"type": "shop.opened"}}

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from nhip.engine.definition import compile_definition
-from nhip.engine.score_rules import ScoreRuleDraft, read_rules
+from nhip.engine.customers.score_rules import ScoreRuleDraft, read_rules
+from nhip.engine.definitions.definition import compile_definition
 from nhip_admin_api.schemas.scores import Score
 from nhip_triggers.engagement_score import Operator
 from tests.docs.pages import DOCS, blocks

@@ -6,9 +6,9 @@ import re
 import msgspec
 
 from nhip.domain.sources import SourceDraft
-from nhip.engine.definition import compile_definition
-from nhip.engine.mapping import Constant, Read
-from nhip.engine.reading_mapping import read_mapping
+from nhip.engine.definitions.definition import compile_definition
+from nhip.engine.incoming.mapping import Constant, Read
+from nhip.engine.incoming.reading_mapping import read_mapping
 from nhip.services.doors.source_presets import source_presets
 from tests.docs.pages import DOCS, blocks
 from tests.support.api import shipped_catalog

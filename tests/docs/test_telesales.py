@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from nhip.domain.telesales import CampaignDraft, EntryState, Outcome
-from nhip.engine.definition import compile_definition
+from nhip.engine.definitions.definition import compile_definition
 from tests.docs.pages import DOCS, blocks
 from tests.support.api import shipped_catalog
 

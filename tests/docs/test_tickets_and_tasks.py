@@ -7,9 +7,9 @@ import msgspec
 
 from nhip import Taxonomy
 from nhip.domain.calendars import Calendar
-from nhip.engine import calendars
-from nhip.engine.definition import compile_definition
-from nhip.engine.taxonomies import faults
+from nhip.engine.customers.taxonomies import faults
+from nhip.engine.definitions.definition import compile_definition
+from nhip.engine.facts import calendars
 from nhip_bundles.records import TICKET_TAXONOMY
 from tests.docs.pages import DOCS, blocks
 from tests.support.api import shipped_catalog

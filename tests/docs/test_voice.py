@@ -4,7 +4,7 @@ import json
 import re
 
 from nhip.domain.calls import CallOutcome
-from nhip.engine.definition import compile_definition
+from nhip.engine.definitions.definition import compile_definition
 from nhip.services.doors.calls import EVENT_TYPES
 from nhip_actions.call_targets import Target
 from tests.docs.pages import DOCS, blocks

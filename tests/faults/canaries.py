@@ -122,7 +122,7 @@ def attempt_in_key() -> None:
 @_canary
 def blind_resend() -> None:
     """What may have gone out is sent again, whatever its provider does with a repeated key."""
-    from nhip.engine import settle
+    from nhip.engine.journeys import settle
     from nhip.services.execution import outgoing
 
     for part in (settle, outgoing):

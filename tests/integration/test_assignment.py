@@ -9,7 +9,7 @@ import pytest
 
 from nhip.domain.customers import Staff
 from nhip.domain.errors import InvalidInput
-from nhip.engine.assignment import DAYS
+from nhip.engine.desk.assignment import DAYS
 from nhip.services.desk import staff
 from tests.support.world import World
 

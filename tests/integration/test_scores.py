@@ -9,7 +9,7 @@ import pytest
 
 from nhip.domain.errors import InvalidInput, StaleRevision
 from nhip.domain.segments import SegmentDraft
-from nhip.engine import scoring
+from nhip.engine.customers import scoring
 from nhip.ports import Unit
 from nhip.services.customers import scores
 from nhip.services.workspace.revisions import tag_of

@@ -10,8 +10,8 @@ import pytest
 from nhip.adapters.db.due import next_due
 from nhip.domain.segments import SegmentDraft
 from nhip.domain.times import format_micros, from_micros, parse_time
-from nhip.engine.segments import Segment, read_condition
-from nhip.engine.snapshots import contact_facts
+from nhip.engine.customers.segments import Segment, read_condition
+from nhip.engine.customers.snapshots import contact_facts
 from nhip.ports import Unit
 from nhip.services.customers.segments import Segments
 from tests.support.api import Api, expect

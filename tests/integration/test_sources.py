@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from nhip.domain.errors import Overloaded
-from nhip.engine.signatures import hmac_of, zalo_mac
+from nhip.engine.incoming.signatures import hmac_of, zalo_mac
 from nhip.services.doors.source_presets import source_presets
 from nhip.services.doors.source_rates import SourceRates
 from tests.support.api import Api, expect

@@ -10,7 +10,7 @@ from sqlalchemy.util import await_only
 from nhip.domain.errors import InvalidInput
 from nhip.domain.segments import SegmentDraft
 from nhip.domain.times import format_micros
-from nhip.engine.definition import compile_definition
+from nhip.engine.definitions.definition import compile_definition
 from nhip.ports import Unit
 from nhip.services.customers import contacts
 from nhip.services.customers.segments import Segments

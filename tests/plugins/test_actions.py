@@ -22,7 +22,7 @@ from nhip import (
 )
 from nhip.adapters.templates import TemplateRenderer
 from nhip.domain.calendars import Calendar, Holiday
-from nhip.engine.calendars import closed_days
+from nhip.engine.facts.calendars import closed_days
 from nhip_actions.create_task import CreateTask
 from nhip_actions.create_ticket import CreateTicket
 from nhip_actions.due import NextWorking, next_working

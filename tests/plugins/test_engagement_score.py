@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from nhip import InvalidInput
-from nhip.engine.condition_tree import parse
-from nhip.engine.conditions import judge
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.conditions.decide import judge
+from nhip.engine.conditions.tree import parse
+from nhip.engine.matching.index import Entry, MatchIndex
 from nhip.services.workflows.custom_conditions import custom_conditions
 from nhip_triggers.engagement_score import EngagementScore, EngagementScoreConfig
 from tests.support.api import shipped_catalog

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from nhip import InvalidInput, Lowered, Trigger
-from nhip.engine.condition_tree import parse
-from nhip.engine.conditions import judge
+from nhip.engine.conditions.decide import judge
+from nhip.engine.conditions.tree import parse
 from nhip_triggers.contact_updated import ContactUpdated
 from nhip_triggers.deal import Deal
 from nhip_triggers.email_opened import EmailOpened

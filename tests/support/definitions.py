@@ -30,8 +30,8 @@ from nhip.domain.workflow import (
     WaitWindow,
     Way,
 )
-from nhip.engine.conditions import parse
-from nhip.engine.waits import outcome_at_end, wait_ending
+from nhip.engine.conditions.decide import parse
+from nhip.engine.times.waits import outcome_at_end, wait_ending
 
 NOW = parse_time("2026-11-21T08:00:00+07:00")
 ROOTS = frozenset({"contact", "event", "steps"})

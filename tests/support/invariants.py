@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from nhip.adapters.db.unit import SqlUnit
 from nhip.domain.ids import idempotency_key
-from nhip.engine.snapshots import activity_kinds
+from nhip.engine.customers.snapshots import activity_kinds
 from nhip.ports import Storage
 
 LAWS: Final[dict[str, str]] = {

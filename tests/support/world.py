@@ -22,7 +22,7 @@ from nhip.domain.authored import ChannelDraft, PublishPlan, TemplateDraft
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.events import EventReceipt
 from nhip.domain.messages import InboundRequest, Receipt, ReceiptStatus
-from nhip.engine.intake import CloudEvent
+from nhip.engine.incoming.intake import CloudEvent
 from nhip.ports import Unit
 from nhip.services.channels.accounts import ChannelAccounts
 from nhip.services.channels.templates import Templates

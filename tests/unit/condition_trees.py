@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from nhip.domain.conditions import All, AnyOf, Custom, Node, Not, Test
 from nhip.domain.verdict import Verdict
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.operators import OPERATORS
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.conditions.operators import OPERATORS
 from nhip.plugin_api import Facts
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nhip.domain.customers import Staff
-from nhip.engine.assignment import Candidate, choose, obstacle
+from nhip.engine.desk.assignment import Candidate, choose, obstacle
 
 MONDAY_NOON = datetime(2026, 11, 23, 5, tzinfo=UTC)
 """12:00 in Vietnam."""

@@ -14,11 +14,11 @@ from nhip.domain.errors import StorageUnavailable
 from nhip.domain.telesales import CallingHours
 from nhip.domain.verdict import Verdict
 from nhip.domain.workflow import WaitWindow
-from nhip.engine.assignment import obstacle
-from nhip.engine.calendars import ClosedDays, closed_days, faults
-from nhip.engine.conditions import judge
-from nhip.engine.telesales import calling_time, holiday_now
-from nhip.engine.waits import window_opening
+from nhip.engine.conditions.decide import judge
+from nhip.engine.desk.assignment import obstacle
+from nhip.engine.desk.telesales import calling_time, holiday_now
+from nhip.engine.facts.calendars import ClosedDays, closed_days, faults
+from nhip.engine.times.waits import window_opening
 from nhip.plugin_api import CALENDAR, holiday_of
 
 FEW: list[dict[str, Any]] = [

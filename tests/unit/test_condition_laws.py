@@ -4,10 +4,10 @@ from hypothesis import given, settings, strategies as st
 
 from nhip.domain.conditions import Node
 from nhip.domain.errors import InvalidInput, Problem
-from nhip.engine.clauses import clauses_of
-from nhip.engine.conditions import compile_node, dump, fields_of, judge, parse
-from nhip.engine.facts import reader
-from nhip.engine.thicket import Placement, Thicket
+from nhip.engine.conditions.decide import compile_node, dump, fields_of, judge, parse
+from nhip.engine.facts.fields import reader
+from nhip.engine.matching.clauses import clauses_of
+from nhip.engine.matching.thicket import Placement, Thicket
 from nhip.plugin_api import Facts
 from tests.unit.condition_trees import CUSTOMS, NOW, customs_used, facts, odd_tests, tests, trees
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nhip.domain.conditions import Not, test as compare
-from nhip.engine.conditions import compile_node, judge
-from nhip.engine.operators import OPERATORS
+from nhip.engine.conditions.decide import compile_node, judge
+from nhip.engine.conditions.operators import OPERATORS
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)  # eight in the morning in Vietnam, the evening before in New York
 

@@ -10,7 +10,7 @@ from nhip import Condition, Config
 from nhip.domain.conditions import All, AnyOf, Custom, Not, test as compare
 from nhip.domain.errors import InvalidInput
 from nhip.domain.verdict import Reason, Verdict
-from nhip.engine.conditions import compile_node, customs_of, fields_of, judge, parse
+from nhip.engine.conditions.decide import compile_node, customs_of, fields_of, judge, parse
 from nhip.plugin_api import Facts
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nhip.domain.scans import DateScan, MomentScan, Repetition
-from nhip.engine.dates import (
+from nhip.engine.times.dates import (
     MINUTE_MICROS,
     Watch,
     day_in,

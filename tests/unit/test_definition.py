@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 
 from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput
-from nhip.engine.definition import compile_definition, references
-from nhip.engine.lint import lint
-from nhip.engine.reading_steps import MAX_DEPTH, MAX_PASSES, MAX_STEPS
+from nhip.engine.definitions.definition import compile_definition, references
+from nhip.engine.definitions.lint import lint
+from nhip.engine.definitions.reading_steps import MAX_DEPTH, MAX_PASSES, MAX_STEPS
 
 CATALOG = Catalog.load()
 

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput, MalformedInput
 from nhip.domain.times import parse_time, to_micros
-from nhip.engine.intake import MAX_NESTING, Intake, check_bytes, decode_events
+from nhip.engine.incoming.intake import MAX_NESTING, Intake, check_bytes, decode_events
 
 INTAKE = Intake(Catalog.load())
 EVENT: dict[str, Any] = {"id": "1", "source": "shop", "type": "order.updated"}

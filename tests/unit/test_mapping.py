@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nhip.domain.errors import InvalidInput, Problem
-from nhip.engine.mapping import Mapped, apply
-from nhip.engine.reading_mapping import read_mapping
+from nhip.engine.incoming.mapping import Mapped, apply
+from nhip.engine.incoming.reading_mapping import read_mapping
 from nhip.services.doors.source_presets import source_presets
 
 NOW = datetime(2026, 11, 21, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ import pytest
 
 from nhip.domain.conditions import AnyOf, Custom, Node, Not, all_of, any_of, test as compare
 from nhip.domain.verdict import Verdict
-from nhip.engine.conditions import judge
-from nhip.engine.index import Entry, MatchIndex
-from nhip.engine.thicket import FEW
+from nhip.engine.conditions.decide import judge
+from nhip.engine.matching.index import Entry, MatchIndex
+from nhip.engine.matching.thicket import FEW
 from nhip.plugin_api import Facts
 
 NOW = datetime(2026, 11, 21, 1, 0, tzinfo=UTC)

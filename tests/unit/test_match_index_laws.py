@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings, strategies as st
 
 from nhip.domain.conditions import Node, all_of
-from nhip.engine.conditions import fields_of, judge
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.conditions.decide import fields_of, judge
+from nhip.engine.matching.index import Entry, MatchIndex
 from nhip.plugin_api import Facts
 from tests.unit.condition_trees import CUSTOMS, NOW, customs_used, facts, odd_tests, tests, trees
 

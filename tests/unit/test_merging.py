@@ -13,8 +13,8 @@ from nhip.domain.merging import Keep
 from nhip.domain.runs import OpenRun
 from nhip.domain.scores import ScoreRule
 from nhip.domain.workflow import Mode
-from nhip.engine import scoring
-from nhip.engine.merging import leaving, unite
+from nhip.engine.customers import scoring
+from nhip.engine.customers.merging import leaving, unite
 
 DAY = scoring.DAY
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from nhip.catalog import Catalog
 from nhip.cli import main
-from nhip.engine.definition import compile_definition
-from nhip.engine.next_times import NextTimes, next_times
+from nhip.engine.definitions.definition import compile_definition
+from nhip.engine.definitions.next_times import NextTimes, next_times
 
 CATALOG = Catalog.load()
 

@@ -3,7 +3,7 @@
 import phonenumbers
 import pytest
 
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.phones import normalise_phone
 
 
 def by_library(text: str) -> str | None:

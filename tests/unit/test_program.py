@@ -9,9 +9,9 @@ from hypothesis import given, strategies as st
 from nhip.domain.conditions import Node
 from nhip.domain.times import parse_time
 from nhip.domain.workflow import ActionStep, ExitStep, IfStep, Step, WaitFor, WaitStep
-from nhip.engine.advance import Finish, Perform, Position, Wait, advance
-from nhip.engine.conditions import parse
-from nhip.engine.program import END, NodeKind, compile_steps, walk
+from nhip.engine.conditions.decide import parse
+from nhip.engine.definitions.program import END, NodeKind, compile_steps, walk
+from nhip.engine.journeys.advance import Finish, Perform, Position, Wait, advance
 
 NOW = parse_time("2026-11-21T08:00:00+07:00")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from nhip.domain.workflow import ActionStep, ExitWhen, SplitStep, Step, WaitFor, WaitStep, Way
-from nhip.engine.advance import Finish, Perform, Position, Wait, advance
-from nhip.engine.program import END, NodeKind, Program, compile_steps, decompile, walk
+from nhip.engine.definitions.program import END, NodeKind, Program, compile_steps, decompile, walk
+from nhip.engine.journeys.advance import Finish, Perform, Position, Wait, advance
 from tests.support import definitions as some
 from tests.support.definitions import Reader, Tale
 

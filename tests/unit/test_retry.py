@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.engine.retry import DEFAULT, RetryPolicy, retry_delay
+from nhip.engine.journeys.retry import DEFAULT, RetryPolicy, retry_delay
 
 POLICY = RetryPolicy(attempts=5, age=timedelta(hours=1), base=timedelta(seconds=1), cap=timedelta(seconds=10))
 SECOND = timedelta(seconds=1)

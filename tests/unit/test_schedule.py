@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from nhip.domain.scans import Cron, DateScan, Missed, SilenceScan, TickScan
-from nhip.engine.schedule import (
+from nhip.engine.times.schedule import (
     GRACE,
     last_tick,
     next_tick,

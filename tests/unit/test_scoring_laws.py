@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from nhip.domain.scores import ScoreRule, ScoreState
-from nhip.engine import scoring
-from nhip.engine.scoring import DAY, MOST_TURNS
+from nhip.engine.customers import scoring
+from nhip.engine.customers.scoring import DAY, MOST_TURNS
 from nhip_conditions.score_crossing import ScoreCrossing, ScoreCrossingConfig
 
 NOW = 1_800_000_000_000_000

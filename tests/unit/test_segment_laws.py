@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from nhip.domain.conditions import All, AnyOf, Node, Not, Test
 from nhip.domain.times import format_time, from_micros, to_micros
-from nhip.engine.segments import Segment, keep_planned
+from nhip.engine.customers.segments import Segment, keep_planned
 
 DAY = 86_400_000_000
 START = datetime(2028, 2, 26, 3, tzinfo=UTC)  # a leap year's end of February is near

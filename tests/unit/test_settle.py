@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 
 from nhip import Accepted, Ambiguous, DeliveryClass, NotSent, Outcome, Rejected, RejectionReason
 from nhip.domain.messages import DeliveryState
-from nhip.engine.retry import RetryPolicy
-from nhip.engine.settle import Attempt, Move, is_deduped, settle
+from nhip.engine.journeys.retry import RetryPolicy
+from nhip.engine.journeys.settle import Attempt, Move, is_deduped, settle
 
 HOUR = timedelta(hours=1)
 POLICY = RetryPolicy(attempts=3, age=timedelta(hours=24))

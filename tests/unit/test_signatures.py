@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 
 from nhip.domain.errors import SignatureMismatch
 from nhip.domain.sources import Verification
-from nhip.engine.rates import admit
-from nhip.engine.signatures import hmac_of, signing_keys, verify, zalo_mac
+from nhip.engine.incoming.rates import admit
+from nhip.engine.incoming.signatures import hmac_of, signing_keys, verify, zalo_mac
 
 META = Verification(type="hmac", header="X-Hub-Signature-256", prefix="sha256=")
 STANDARD = Verification(type="standard_webhooks")

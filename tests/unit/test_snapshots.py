@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from nhip.engine.snapshots import activity_kind, activity_kinds, contact_events, merge, record_events, told_apart
+from nhip.engine.customers.snapshots import (
+    activity_kind,
+    activity_kinds,
+    contact_events,
+    merge,
+    record_events,
+    told_apart,
+)
 
 VALUES = (
     st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.lists(st.text(max_size=2), max_size=3)

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from nhip.domain.customers import Staff
-from nhip.engine.teams import gather
+from nhip.engine.desk.teams import gather
 
 MONDAY_NOON = datetime(2026, 11, 23, 5, tzinfo=UTC)
 """12:00 in Vietnam."""

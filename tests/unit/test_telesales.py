@@ -13,7 +13,7 @@ from nhip.domain.customers import Staff
 from nhip.domain.duty import Absence
 from nhip.domain.telesales import CallingHours, Outcome, Retry, RetryRules, Turn
 from nhip.domain.times import parse_time
-from nhip.engine.telesales import away_from, calling_time, goes_back_at, late_agents, next_agent, next_call
+from nhip.engine.desk.telesales import away_from, calling_time, goes_back_at, late_agents, next_agent, next_call
 
 VIETNAM = CallingHours()
 NOW = parse_time("2026-11-20T15:00:00+07:00")

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings, strategies as st
 
 from nhip.domain.times import parse_time, to_micros
 from nhip.domain.workflow import WaitEvent, WaitFor, Waiting, WaitUntil, WaitWindow
-from nhip.engine.reading_waits import DAYS
-from nhip.engine.waits import (
+from nhip.engine.definitions.reading_waits import DAYS
+from nhip.engine.times.waits import (
     ELAPSED,
     MISSING,
     OPEN,

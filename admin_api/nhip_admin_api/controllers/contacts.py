@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from nhip.domain.customers import ContactSnapshot
 from nhip.domain.directory import ContactStory, TimelineItem
 from nhip.domain.merging import MergeDraft
-from nhip.engine.scoring import score_at
+from nhip.engine.customers.scoring import score_at
 from nhip.services.customers import contacts
 from nhip_admin_api.auth import requires
 from nhip_admin_api.controllers.records import show_record

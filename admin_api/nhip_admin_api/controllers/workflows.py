@@ -7,8 +7,8 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import Body, FromPath, JSONBody, QueryParameter
 
 from nhip.domain.workflow import WorkflowState
-from nhip.engine.decoding import convert
-from nhip.engine.intake import CloudEvent
+from nhip.engine.facts.decoding import convert
+from nhip.engine.incoming.intake import CloudEvent
 from nhip.services.history.workflow_history import WorkflowHistory, explain_workflow
 from nhip.services.workflows.dry_run import DryRun, DryRuns
 from nhip.services.workflows.workflows import Workflows

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.errors import Problem
-from nhip.engine.next_times import NextTimes, next_times
+from nhip.engine.definitions.next_times import NextTimes, next_times
 from nhip.services.workflows.definition_checks import Checked
 from nhip.services.workflows.workflows import Archived, Published
 from nhip_admin_api.presenting import moment

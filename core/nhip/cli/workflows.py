@@ -18,8 +18,8 @@ from nhip.cli.output import as_json, show_json
 from nhip.cli.scenarios import test
 from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.times import to_micros
-from nhip.engine.definition import compile_definition
-from nhip.engine.next_times import NextTimes, next_times
+from nhip.engine.definitions.definition import compile_definition
+from nhip.engine.definitions.next_times import NextTimes, next_times
 from nhip.ports import Unit
 from nhip.services.workflows.workflows import Workflows
 from nhip.services.workspace import keys

@@ -59,7 +59,7 @@ class Contact(msgspec.Struct, kw_only=True):
     created_at: int
     updated_at: int
     score_state: str | None = None
-    """What the score is made of: :mod:`nhip.engine.scoring` reads it. ``None`` where nothing ever counted."""
+    """What the score is made of: :mod:`nhip.engine.customers.scoring` reads it. ``None`` where nothing ever counted."""
     score_due_at: int | None = None
     """When the score may next be another by itself; ``None`` for never."""
 

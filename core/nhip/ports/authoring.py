@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nhip.domain.authored import StandingRuns, StoredChannel, StoredTemplate, StoredVersion, StoredWorkflow
-from nhip.engine.program import ProgramNode
+from nhip.engine.definitions.program import ProgramNode
 
 
 class ChannelStore(Protocol):

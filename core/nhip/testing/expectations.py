@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from nhip.domain.struct import Struct
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.testing.scenario_file import join
 
 _PHONES: Final = frozenset({"to", "phone"})

@@ -9,7 +9,7 @@ import msgspec
 from nhip.domain.events import EventReceipt
 from nhip.domain.messages import Inbound, Receipt, ReceiptStatus, RejectionReason
 from nhip.domain.times import format_time, parse_duration, to_micros
-from nhip.engine.intake import CloudEvent
+from nhip.engine.incoming.intake import CloudEvent
 from nhip.ports import Unit
 from nhip.services.channels.receipts import Arrival
 from nhip.testing import recording

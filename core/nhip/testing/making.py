@@ -11,7 +11,7 @@ from nhip.domain.errors import Problem
 from nhip.domain.events import IncomingEvent
 from nhip.domain.segments import SegmentDraft
 from nhip.domain.telesales import OPEN_STATES, CallReport, CampaignDraft, EntryFilter
-from nhip.engine.decoding import convert
+from nhip.engine.facts.decoding import convert
 from nhip.plugin_api import AddressKind
 from nhip.ports import Unit
 from nhip.services.channels.accounts import ChannelAccounts

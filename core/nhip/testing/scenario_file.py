@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.struct import Struct
-from nhip.engine.decoding import convert
+from nhip.engine.facts.decoding import convert
 from nhip.testing.plain_yaml import read_file
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from nhip.domain.history import DeliveryFilter, PastDelivery, PastRun, PastStep,
 from nhip.domain.past_events import EventFilter
 from nhip.domain.runs import PARKED_UNTIL, StepState
 from nhip.domain.struct import Struct
-from nhip.engine.snapshots import contact_facts, record_facts
+from nhip.engine.customers.snapshots import contact_facts, record_facts
 from nhip.ports import Unit
 from nhip.services.customers import contacts, records
 from nhip.services.history import events

@@ -88,4 +88,5 @@ dates = Table(
     Index("ix_dates_slot", "workspace_id", "watch", "timezone", "slot", "owner_id"),
 )
 """The day that a watched field of a contact or a record (``owner_id``) holds, as its ordinal in ``day``; ``slot`` is
-what of it comes back (:func:`nhip.engine.dates.slot_of`), or the minute since 1970 where the minute is looked for."""
+what of it comes back (:func:`nhip.engine.times.dates.slot_of`), or the minute since 1970 where the minute is looked
+for."""

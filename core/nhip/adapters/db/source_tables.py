@@ -25,4 +25,4 @@ sources = Table(
     Column("updated_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("workspace_id", "name"),
 )
-"""``free_at`` is the state of the rate limit, over all processes (:func:`nhip.engine.rates.admit`)."""
+"""``free_at`` is the state of the rate limit, over all processes (:func:`nhip.engine.incoming.rates.admit`)."""

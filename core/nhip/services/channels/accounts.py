@@ -11,8 +11,8 @@ from nhip.catalog import Catalog
 from nhip.domain.authored import ChannelChange, ChannelDraft, StoredChannel
 from nhip.domain.errors import Conflict, InvalidInput, NotFound, NotSentError, Problem, invalid
 from nhip.domain.ids import new_id
-from nhip.engine.decoding import convert
-from nhip.engine.definition import NAME
+from nhip.engine.definitions.definition import NAME
+from nhip.engine.facts.decoding import convert
 from nhip.ports import SecretVault, Unit
 from nhip.services.workspace.revisions import check_match
 from nhip.services.workspace.usage import check_unused

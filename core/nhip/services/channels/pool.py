@@ -12,7 +12,7 @@ from nhip.catalog import Catalog
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.errors import ActionUnavailable, NotFound
 from nhip.domain.ids import new_id
-from nhip.engine.decoding import convert
+from nhip.engine.facts.decoding import convert
 from nhip.plugin_api import Channel, HttpClient, SecretStore
 from nhip.ports import Clock, SecretVault, Storage, Unit
 

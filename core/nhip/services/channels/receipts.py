@@ -12,7 +12,7 @@ from nhip.domain.events import Cause, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState, Inbound, InboundEvent, Receipt, ReceiptStatus
 from nhip.domain.runs import ClaimedStep, StepState
-from nhip.engine.intake import Intake
+from nhip.engine.incoming.intake import Intake
 from nhip.ports import Clock, Unit
 from nhip.services.channels.call_events import tell_ends
 from nhip.services.events.ingest import Ingest

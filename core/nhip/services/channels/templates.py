@@ -12,8 +12,8 @@ from nhip.domain.ids import new_id
 from nhip.domain.messages import Content
 from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros
-from nhip.engine.definition import NAME
-from nhip.engine.snapshots import contact_facts, record_facts
+from nhip.engine.customers.snapshots import contact_facts, record_facts
+from nhip.engine.definitions.definition import NAME
 from nhip.ports import Renderer, Unit
 from nhip.services.customers import contacts
 from nhip.services.runs.vocabulary import known_fields, template_roots

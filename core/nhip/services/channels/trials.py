@@ -11,7 +11,7 @@ from nhip.domain.errors import InvalidInput, NotFound, Problem, TemplateError, i
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.messages import Ambiguous, Content, Message, Outcome
 from nhip.domain.struct import Struct
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.plugin_api import AddressKind
 from nhip.ports import Clock, Renderer, Storage, Unit
 from nhip.services.channels.pool import ChannelPool

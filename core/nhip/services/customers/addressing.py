@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from nhip.domain.customers import Staff
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.plugin_api import AddressKind, Assign, MessageRequest
 from nhip.ports import Renderer
 

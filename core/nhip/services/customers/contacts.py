@@ -11,8 +11,8 @@ from nhip.domain.customers import Contact
 from nhip.domain.directory import ContactExport, ContactFilter, ContactStory, TimelineItem
 from nhip.domain.errors import NotFound, invalid
 from nhip.domain.events import IncomingEvent
-from nhip.engine.intake import Intake
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.intake import Intake
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.ports import Unit
 from nhip.services.runs.naming import contact_named, own_contact
 

@@ -18,8 +18,8 @@ from nhip.domain.runs import OpenRun, RunState
 from nhip.domain.scores import SCORE_CHANGED
 from nhip.domain.telesales import CANCELLED, TELESALES_OUTCOME, Entry, EntryState
 from nhip.domain.times import format_micros
-from nhip.engine import scoring
-from nhip.engine.merging import IDENTITIES, leaving, unite
+from nhip.engine.customers import scoring
+from nhip.engine.customers.merging import IDENTITIES, leaving, unite
 from nhip.ports import Unit
 from nhip.services.events.ingest import ENGINE_SOURCE, Ingest
 from nhip.services.events.known import Known, Reads

@@ -7,7 +7,7 @@ from nhip.domain.customers import Record
 from nhip.domain.directory import RecordFilter
 from nhip.domain.errors import NotFound
 from nhip.domain.events import IncomingEvent
-from nhip.engine.intake import Intake
+from nhip.engine.incoming.intake import Intake
 from nhip.ports import Unit
 from nhip.services.customers.contacts import named
 

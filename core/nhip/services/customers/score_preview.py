@@ -7,8 +7,8 @@ from nhip.domain.past_events import EventFilter, PastEvent
 from nhip.domain.scores import ScoreExplanation
 from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros, from_micros
-from nhip.engine import scoring
-from nhip.engine.score_rules import ScoreBook
+from nhip.engine.customers import scoring
+from nhip.engine.customers.score_rules import ScoreBook
 from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services.customers import contacts

@@ -10,7 +10,7 @@ from typing import Final
 from nhip.domain.customers import Contact
 from nhip.domain.events import IncomingEvent
 from nhip.domain.scores import SCORE_CHANGED
-from nhip.engine.score_rules import ScoreBook
+from nhip.engine.customers.score_rules import ScoreBook
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.events.ingest import ENGINE_SOURCE, Ingest
 from nhip.services.events.known import Known, Reads

@@ -7,10 +7,10 @@ from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput, Problem, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.scores import ScoreExplanation, StoredScoreRules
-from nhip.engine import scoring
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.reading import ENGINE_ROOTS
-from nhip.engine.score_rules import ScoreBook, draft_of, read_rules
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.customers import scoring
+from nhip.engine.customers.score_rules import ScoreBook, draft_of, read_rules
+from nhip.engine.definitions.reading import ENGINE_ROOTS
 from nhip.ports import Unit
 from nhip.services.customers import contacts
 from nhip.services.workspace.revisions import check_match

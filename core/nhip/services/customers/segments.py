@@ -13,9 +13,9 @@ from nhip.domain.customers import Contact
 from nhip.domain.errors import NotFound, invalid
 from nhip.domain.ids import new_id
 from nhip.domain.segments import Member, SegmentCount, SegmentDraft, StoredSegment
-from nhip.engine.condition_tree import dump
-from nhip.engine.definition import NAME
-from nhip.engine.segments import Segment, read_condition
+from nhip.engine.conditions.tree import dump
+from nhip.engine.customers.segments import Segment, read_condition
+from nhip.engine.definitions.definition import NAME
 from nhip.ports import Unit
 from nhip.services.events.memberships import keep
 from nhip.services.workspace.revisions import check_match

@@ -9,8 +9,8 @@ from nhip.domain.customers import Staff
 from nhip.domain.errors import ActionFailed
 from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.times import from_micros
-from nhip.engine.assignment import NO_ADDRESS, UNKNOWN, Candidate, choose
-from nhip.engine.teams import gather
+from nhip.engine.desk.assignment import NO_ADDRESS, UNKNOWN, Candidate, choose
+from nhip.engine.desk.teams import gather
 from nhip.plugin_api import Assign
 from nhip.ports import Unit
 from nhip.services.workspace.calendars import closed_days

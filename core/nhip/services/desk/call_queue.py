@@ -14,8 +14,8 @@ from nhip.domain.errors import ActionFailed
 from nhip.domain.ids import new_id
 from nhip.domain.telesales import OPEN_STATES, Campaign, Entry, EntryState, Turn
 from nhip.domain.times import from_micros, to_micros
-from nhip.engine.assignment import obstacle
-from nhip.engine.telesales import calling_time, goes_back_at, next_agent, taken_since
+from nhip.engine.desk.assignment import obstacle
+from nhip.engine.desk.telesales import calling_time, goes_back_at, next_agent, taken_since
 from nhip.ports import Unit
 from nhip.services.workspace.calendars import closed_days
 

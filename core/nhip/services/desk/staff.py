@@ -5,9 +5,9 @@ from typing import Any
 from nhip.domain.customers import Staff
 from nhip.domain.directory import Account
 from nhip.domain.errors import NotFound, invalid
-from nhip.engine.assignment import shifts
-from nhip.engine.intake import Intake
-from nhip.engine.moments import zone_names
+from nhip.engine.desk.assignment import shifts
+from nhip.engine.facts.moments import zone_names
+from nhip.engine.incoming.intake import Intake
 from nhip.ports import Unit
 from nhip.services.desk.call_queue import plan_again
 

@@ -32,10 +32,10 @@ from nhip.domain.telesales import (
     Turn,
 )
 from nhip.domain.times import format_micros, from_micros, parse_duration, parse_time, to_micros
-from nhip.engine.assignment import HOLIDAY
-from nhip.engine.definition import NAME
-from nhip.engine.moments import zone_names
-from nhip.engine.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, holiday_now, late_agents, next_call
+from nhip.engine.definitions.definition import NAME
+from nhip.engine.desk.assignment import HOLIDAY
+from nhip.engine.desk.telesales import LATEST_RETRY, SOONEST_RETRY, calling_time, holiday_now, late_agents, next_call
+from nhip.engine.facts.moments import zone_names
 from nhip.ports import Unit
 from nhip.services.desk.call_queue import people_of, plan, whose_turn
 from nhip.services.desk.telesales_returns import give_back

@@ -14,7 +14,7 @@ from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.telesales import TELESALES_RETURNED, Campaign, Entry, EntryState, GoingBack, ReturnReason, Turn
 from nhip.domain.times import format_micros, from_micros
-from nhip.engine.telesales import taken_since
+from nhip.engine.desk.telesales import taken_since
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.desk.call_queue import people_of, plan, whose_turn
 from nhip.services.events.ingest import ENGINE_SOURCE, Ingest

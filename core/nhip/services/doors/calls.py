@@ -27,7 +27,7 @@ from nhip.domain.errors import MalformedInput, NhipError, NotFound
 from nhip.domain.events import IncomingEvent
 from nhip.domain.messages import Content, Inbound, InboundRequest, Receipt, ReceiptStatus
 from nhip.domain.times import format_micros
-from nhip.engine.phones import normalise_phone
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.plugin_api import Occasion
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.services.channels.call_events import call_event, tell_ends

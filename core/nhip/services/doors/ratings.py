@@ -13,8 +13,8 @@ from nhip.domain.errors import Conflict, NotFound, Overloaded
 from nhip.domain.events import EventReceipt
 from nhip.domain.ratings import RatingReply, RatingRequest
 from nhip.domain.struct import Struct
-from nhip.engine.intake import CloudEvent, Intake
-from nhip.engine.rates import admit
+from nhip.engine.incoming.intake import CloudEvent, Intake
+from nhip.engine.incoming.rates import admit
 from nhip.ports import Clock, Doorbell, Storage, Unit
 from nhip.ports.ratings import RatingTokens
 from nhip.services.events.inbox import Inbox

@@ -13,11 +13,11 @@ from nhip.domain.errors import InvalidInput, NotFound, NotPermitted, Problem, Si
 from nhip.domain.events import EventReceipt, IncomingEvent
 from nhip.domain.sources import StoredSource
 from nhip.domain.times import from_micros
-from nhip.engine.decoding import convert
-from nhip.engine.intake import CloudEvent, Intake
-from nhip.engine.mapping import LONGEST_ID, Mapped, Mapping as BodyMapping, Origin, apply
-from nhip.engine.reading_mapping import read_mapping
-from nhip.engine.signatures import verify
+from nhip.engine.facts.decoding import convert
+from nhip.engine.incoming.intake import CloudEvent, Intake
+from nhip.engine.incoming.mapping import LONGEST_ID, Mapped, Mapping as BodyMapping, Origin, apply
+from nhip.engine.incoming.reading_mapping import read_mapping
+from nhip.engine.incoming.signatures import verify
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.doors.source_rates import SourceRates
 from nhip.services.doors.sources import Sources

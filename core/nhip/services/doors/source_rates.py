@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from nhip.domain.errors import Overloaded
 from nhip.domain.sources import StoredSource
-from nhip.engine.rates import admit
+from nhip.engine.incoming.rates import admit
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.workspace.group_commit import GroupCommit
 

@@ -19,10 +19,10 @@ from nhip.domain.sources import (
     Verification,
     VerificationDraft,
 )
-from nhip.engine.decoding import convert
-from nhip.engine.definition import NAME
-from nhip.engine.reading_mapping import read_mapping
-from nhip.engine.signatures import signing_keys
+from nhip.engine.definitions.definition import NAME
+from nhip.engine.facts.decoding import convert
+from nhip.engine.incoming.reading_mapping import read_mapping
+from nhip.engine.incoming.signatures import signing_keys
 from nhip.ports import SecretVault, Unit
 from nhip.services.doors.source_presets import source_presets
 from nhip.services.workspace.revisions import check_match

@@ -17,8 +17,8 @@ from nhip.domain.events import Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.merging import MERGED
 from nhip.domain.scores import SCORE_CHANGED
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.snapshots import contact_events, record_events, record_facts, told_apart
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.customers.snapshots import contact_events, record_events, record_facts, told_apart
 from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services.events.known import Known, Reads, named_contact

@@ -5,10 +5,10 @@ from typing import Final
 
 from nhip.domain.customers import Contact, Record
 from nhip.domain.standing import KeptDate, Owner
-from nhip.engine.dates import Watch, place_in
-from nhip.engine.facts import walk
-from nhip.engine.moments import DEFAULT_ZONE
-from nhip.engine.schedule import CONTACT
+from nhip.engine.facts.fields import walk
+from nhip.engine.facts.moments import DEFAULT_ZONE
+from nhip.engine.times.dates import Watch, place_in
+from nhip.engine.times.schedule import CONTACT
 from nhip.ports import Unit
 
 EVERYWHERE: Final = "UTC"

@@ -9,8 +9,8 @@ from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.events import IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.merging import NAME
-from nhip.engine.dates import Watch
-from nhip.engine.snapshots import activity_kind, activity_kinds, contact_facts, merge
+from nhip.engine.customers.snapshots import activity_kind, activity_kinds, contact_facts, merge
+from nhip.engine.times.dates import Watch
 from nhip.plugin_api import RecordType
 from nhip.ports import Unit
 from nhip.services.events.kept_days import keep_changed

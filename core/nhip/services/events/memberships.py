@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nhip.domain.errors import InvalidInput
-from nhip.engine.segments import Segment, keep_planned, read_condition
-from nhip.engine.snapshots import contact_facts
+from nhip.engine.customers.segments import Segment, keep_planned, read_condition
+from nhip.engine.customers.snapshots import contact_facts
 from nhip.ports import Unit
 from nhip.services.events.known import Known
 from nhip.services.runs.matching import Matcher

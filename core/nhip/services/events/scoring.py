@@ -6,9 +6,9 @@ from typing import Any
 
 from nhip.domain.customers import Contact
 from nhip.domain.scores import ScoreMove
-from nhip.engine import scoring
-from nhip.engine.score_rules import ScoreBook
-from nhip.engine.scoring import Hit
+from nhip.engine.customers import scoring
+from nhip.engine.customers.score_rules import ScoreBook
+from nhip.engine.customers.scoring import Hit
 from nhip.plugin_api import Facts
 from nhip.services.runs.entries import Happening
 

@@ -12,8 +12,8 @@ from nhip.domain.configured import ChannelAccount
 from nhip.domain.deliveries import Delivery
 from nhip.domain.messages import Message
 from nhip.domain.runs import ClaimedStep, StepState
-from nhip.engine.intake import Intake
-from nhip.engine.program import ProgramNode
+from nhip.engine.definitions.program import ProgramNode
+from nhip.engine.incoming.intake import Intake
 from nhip.ports import Renderer
 from nhip.services.events.ingest import Ingest
 from nhip.services.runs.matching import Versions

@@ -17,9 +17,9 @@ from nhip.crashpoints import crashpoint
 from nhip.domain.deliveries import Delivery
 from nhip.domain.messages import Accepted, DeliveryState, NotSent, Outcome
 from nhip.domain.runs import ClaimedStep, StepState
-from nhip.engine.intake import Intake
-from nhip.engine.retry import DEFAULT, RetryPolicy, retry_delay
-from nhip.engine.settle import Attempt, Move, settle
+from nhip.engine.incoming.intake import Intake
+from nhip.engine.journeys.retry import DEFAULT, RetryPolicy, retry_delay
+from nhip.engine.journeys.settle import Attempt, Move, settle
 from nhip.ports import Clock, Renderer, Unit
 from nhip.services.channels.receipts import Receipts
 from nhip.services.events.ingest import Ingest

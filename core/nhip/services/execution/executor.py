@@ -22,7 +22,7 @@ from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.messages import Ambiguous, NotSent, Outcome
 from nhip.domain.runs import StepState
 from nhip.domain.times import from_micros
-from nhip.engine.decoding import convert
+from nhip.engine.facts.decoding import convert
 from nhip.plugin_api import Channel, Facts, HttpClient, RemoteAction
 from nhip.ports import Clock, Doorbell, Renderer, Storage
 from nhip.ports.surroundings import CALL_BEGINS_BEFORE

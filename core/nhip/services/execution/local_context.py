@@ -18,11 +18,11 @@ from nhip.domain.runs import ClaimedStep, OpenRun
 from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import from_micros
-from nhip.engine.intake import Intake
-from nhip.engine.phones import normalise_phone
-from nhip.engine.reading import ENGINE_ROOTS
-from nhip.engine.snapshots import merge, record_facts
-from nhip.engine.values import name_key
+from nhip.engine.customers.snapshots import merge, record_facts
+from nhip.engine.definitions.reading import ENGINE_ROOTS
+from nhip.engine.facts.values import name_key
+from nhip.engine.incoming.intake import Intake
+from nhip.engine.incoming.phones import normalise_phone
 from nhip.plugin_api import Assign, Assigned, Facts
 from nhip.ports import Renderer, Unit
 from nhip.services.desk.assigning import Assigning

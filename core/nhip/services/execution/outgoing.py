@@ -14,9 +14,9 @@ from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
 from nhip.domain.ids import idempotency_key, new_id
 from nhip.domain.messages import Content, DeliveryState, Intent, Message, MessageClass
 from nhip.domain.runs import ClaimedStep, StepState
-from nhip.engine.decoding import convert
-from nhip.engine.program import ProgramNode
-from nhip.engine.settle import is_deduped
+from nhip.engine.definitions.program import ProgramNode
+from nhip.engine.facts.decoding import convert
+from nhip.engine.journeys.settle import is_deduped
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Unit
 from nhip.services.customers.addressing import (

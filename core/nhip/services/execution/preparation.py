@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nhip.domain.errors import ActionFailed, InvalidInput, TemplateError
 from nhip.domain.runs import PARKED_UNTIL, ClaimedStep, OpenRun, RunState, StepKind, StepState
-from nhip.engine.decoding import convert
-from nhip.engine.program import ProgramNode
+from nhip.engine.definitions.program import ProgramNode
+from nhip.engine.facts.decoding import convert
 from nhip.plugin_api import LocalAction, MessageRequest, Result
 from nhip.ports import Unit
 from nhip.services.desk.assigning import Assigning

@@ -24,8 +24,8 @@ from nhip.domain.messages import (
     Rejected,
 )
 from nhip.domain.runs import ClaimedStep, StepKind, StepState
-from nhip.engine.retry import MAX_LEASES_LOST
-from nhip.engine.settle import is_deduped
+from nhip.engine.journeys.retry import MAX_LEASES_LOST
+from nhip.engine.journeys.settle import is_deduped
 from nhip.ports import Clock, Unit
 from nhip.services.channels.receipts import Receipts
 from nhip.services.runs.progress import Progress, StepChange, plain

@@ -8,7 +8,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.past_events import EventFilter, PastEvent, StartedRun
 from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros
-from nhip.engine.intake import CloudEvent, Intake
+from nhip.engine.incoming.intake import CloudEvent, Intake
 from nhip.ports import Unit
 from nhip.services.events.ingest import ENGINE_SOURCE
 

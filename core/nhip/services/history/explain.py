@@ -14,10 +14,10 @@ from nhip.domain.past_events import (
     WorkflowFinding,
 )
 from nhip.domain.times import format_micros, from_micros
-from nhip.engine.conditions import CustomConditions, judge
-from nhip.engine.definition import Compiled
-from nhip.engine.entry_verdict import placed_conditions
-from nhip.engine.index import Entry
+from nhip.engine.conditions.decide import CustomConditions, judge
+from nhip.engine.definitions.definition import Compiled
+from nhip.engine.definitions.entry_verdict import placed_conditions
+from nhip.engine.matching.index import Entry
 from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services.history import events

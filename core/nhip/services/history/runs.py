@@ -7,7 +7,7 @@ from nhip.domain.errors import Conflict, InvalidInput, NotFound
 from nhip.domain.history import PastRun, PastStep, RunFilter
 from nhip.domain.runs import RunState, StepState
 from nhip.domain.struct import Struct
-from nhip.engine.program import ProgramNode
+from nhip.engine.definitions.program import ProgramNode
 from nhip.ports import Unit
 from nhip.services.runs.matching import Versions
 from nhip.services.runs.naming import contact_named

@@ -5,7 +5,7 @@ from typing import Final
 from nhip.domain.errors import NotFound, invalid
 from nhip.domain.past_events import EventFilter, Explanation
 from nhip.domain.struct import Struct
-from nhip.engine.conditions import CustomConditions
+from nhip.engine.conditions.decide import CustomConditions
 from nhip.ports import Unit
 from nhip.services.history import events
 from nhip.services.history.explain import explain

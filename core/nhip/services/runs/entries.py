@@ -10,10 +10,10 @@ from nhip.domain.ids import new_id
 from nhip.domain.runs import RunRow, RunState, StepRow
 from nhip.domain.times import format_micros, from_micros
 from nhip.domain.workflow import Mode
-from nhip.engine.advance import Finish, advance
-from nhip.engine.conditions import CustomConditions, judge
-from nhip.engine.definition import Compiled
-from nhip.engine.index import Entry, MatchIndex
+from nhip.engine.conditions.decide import CustomConditions, judge
+from nhip.engine.definitions.definition import Compiled
+from nhip.engine.journeys.advance import Finish, advance
+from nhip.engine.matching.index import Entry, MatchIndex
 from nhip.ports import Unit
 from nhip.services.runs.matching import Matcher, Versions
 from nhip.services.runs.step_rows import StepRows

@@ -9,7 +9,7 @@ from nhip.catalog import Catalog
 from nhip.domain.customers import ActivityCount, Contact
 from nhip.domain.runs import RunContext
 from nhip.domain.times import format_micros
-from nhip.engine.snapshots import contact_facts, record_facts
+from nhip.engine.customers.snapshots import contact_facts, record_facts
 from nhip.ports import Unit
 from nhip.services.runs.matching import Versions
 

@@ -11,10 +11,10 @@ from nhip.domain.conditions import Node
 from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StepKind, StepState
 from nhip.domain.times import from_micros
 from nhip.domain.workflow import WaitEvent
-from nhip.engine.advance import leaving_at
-from nhip.engine.conditions import CustomConditions, judge, parse
-from nhip.engine.definition import Compiled
-from nhip.engine.waits import CAME
+from nhip.engine.conditions.decide import CustomConditions, judge, parse
+from nhip.engine.definitions.definition import Compiled
+from nhip.engine.journeys.advance import leaving_at
+from nhip.engine.times.waits import CAME
 from nhip.ports import Unit
 from nhip.services.runs.entries import Happening
 from nhip.services.runs.facts import load_run_facts

@@ -10,11 +10,11 @@ from typing import Any, Final
 from nhip.catalog import Catalog
 from nhip.domain.configured import PublishedVersion
 from nhip.domain.scans import DateScan, MomentScan, Scan, scan_key
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.dates import Watch, watch_of
-from nhip.engine.definition import Compiled, compile_definition
-from nhip.engine.index import Entry, MatchIndex, is_below
-from nhip.engine.score_rules import ScoreBook
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.customers.score_rules import ScoreBook
+from nhip.engine.definitions.definition import Compiled, compile_definition
+from nhip.engine.matching.index import Entry, MatchIndex, is_below
+from nhip.engine.times.dates import Watch, watch_of
 from nhip.ports import Unit
 from nhip.services.runs.score_books import load_book
 from nhip.services.workspace.taxonomies import ended_statuses

@@ -9,11 +9,11 @@ from nhip.catalog import Catalog
 from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StandingStep, StepKind, StepRow, StepState, StepUpdate
 from nhip.domain.times import from_micros
 from nhip.domain.workflow import Mode
-from nhip.engine.advance import Advance, Finish, Position, advance
-from nhip.engine.calendars import ClosedDays
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.definition import Compiled
-from nhip.engine.waits import outcome_at_end
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.definitions.definition import Compiled
+from nhip.engine.facts.calendars import ClosedDays
+from nhip.engine.journeys.advance import Advance, Finish, Position, advance
+from nhip.engine.times.waits import outcome_at_end
 from nhip.ports import Unit
 from nhip.services.runs.facts import RunFacts, load_run_facts
 from nhip.services.runs.matching import Versions

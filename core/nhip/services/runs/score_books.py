@@ -3,8 +3,8 @@
 import logging
 
 from nhip.domain.errors import InvalidInput
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.score_rules import ScoreBook, read_rules
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.customers.score_rules import ScoreBook, read_rules
 from nhip.ports import Unit
 
 log = logging.getLogger("nhip.scoring")

@@ -8,8 +8,8 @@ from nhip.catalog import Catalog
 from nhip.domain.ids import new_id
 from nhip.domain.runs import StepKind, StepRow, StepState
 from nhip.domain.times import to_micros
-from nhip.engine.advance import Advance, Finish, Passed, Perform, Wait
-from nhip.engine.program import NodeKind, ProgramNode
+from nhip.engine.definitions.program import NodeKind, ProgramNode
+from nhip.engine.journeys.advance import Advance, Finish, Passed, Perform, Wait
 
 _encode: Final = msgspec.json.Encoder().encode
 

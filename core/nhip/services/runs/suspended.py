@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from nhip.domain.runs import ClaimedStep
-from nhip.engine.conditions import dump
+from nhip.engine.conditions.decide import dump
 from nhip.plugin_api import Await
 
 

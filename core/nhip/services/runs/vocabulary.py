@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from nhip.catalog import Catalog
 from nhip.domain.customers import CONTACT_FIELDS, CONTACT_READ_ONLY
-from nhip.engine.reading import ENGINE_ROOTS
+from nhip.engine.definitions.reading import ENGINE_ROOTS
 
 _RECORD_FIELDS = frozenset({"id", "external_id", "contact", "status", "custom", "created_at", "updated_at"})
 _EVENT_FIELDS = frozenset({"id", "source", "source_id", "type", "subject", "time", "data"})

@@ -9,9 +9,9 @@ from nhip.domain.scans import DateScan, MomentScan, Scan, SegmentScan, SilenceSc
 from nhip.domain.standing import StandingScan
 from nhip.domain.times import from_micros, to_micros
 from nhip.domain.workflow import WorkflowState
-from nhip.engine.dates import MINUTE_MICROS, next_meeting, watch_of
-from nhip.engine.moments import DEFAULT_ZONE
-from nhip.engine.schedule import CONTACT, last_tick, next_tick
+from nhip.engine.facts.moments import DEFAULT_ZONE
+from nhip.engine.times.dates import MINUTE_MICROS, next_meeting, watch_of
+from nhip.engine.times.schedule import CONTACT, last_tick, next_tick
 from nhip.ports import Unit
 from nhip.services.events.kept_days import FILLING, KEPT, LEAVING
 

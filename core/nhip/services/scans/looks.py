@@ -10,8 +10,8 @@ from nhip.domain.events import IncomingEvent, RecordSnapshot
 from nhip.domain.scans import SCAN_EVENTS, DateScan, MomentScan, SegmentScan, SilenceScan, TickScan
 from nhip.domain.standing import MetDate, StandingScan
 from nhip.domain.times import format_micros, from_micros, to_micros
-from nhip.engine.dates import MINUTE_MICROS, Meeting, meetings, minutes_met, slots_on, watch_of
-from nhip.engine.schedule import last_tick, next_tick, tick_to_run
+from nhip.engine.times.dates import MINUTE_MICROS, Meeting, meetings, minutes_met, slots_on, watch_of
+from nhip.engine.times.schedule import last_tick, next_tick, tick_to_run
 from nhip.ports import Unit
 from nhip.services.events.ingest import ENGINE_SOURCE
 from nhip.services.events.kept_days import EVERYWHERE

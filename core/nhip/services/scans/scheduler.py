@@ -10,7 +10,7 @@ from typing import Final
 
 from nhip.domain.errors import StorageUnavailable
 from nhip.domain.struct import Struct
-from nhip.engine.dates import watch_named
+from nhip.engine.times.dates import watch_named
 from nhip.ports import Clock, Storage, Unit
 from nhip.services.events.ingest import Ingest
 from nhip.services.events.kept_days import FILLING, KEPT, keep_days

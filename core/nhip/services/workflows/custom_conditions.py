@@ -6,8 +6,8 @@ from typing import Any
 
 from nhip.catalog import Catalog
 from nhip.domain.verdict import Verdict
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.decoding import convert
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.facts.decoding import convert
 from nhip.plugin_api import Condition
 
 

@@ -8,10 +8,10 @@ from nhip.domain.errors import InvalidInput, Problem
 from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import ActionStep, Mode, WaitEvent
-from nhip.engine.definition import Compiled, Reference, compile_definition, references
-from nhip.engine.lifecycles import certain_lifecycles
-from nhip.engine.lint import lint
-from nhip.engine.program import walk
+from nhip.engine.definitions.definition import Compiled, Reference, compile_definition, references
+from nhip.engine.definitions.lifecycles import certain_lifecycles
+from nhip.engine.definitions.lint import lint
+from nhip.engine.definitions.program import walk
 from nhip.ports import Unit
 from nhip.services.runs.vocabulary import known_fields
 from nhip.services.workflows.word_checks import word_problems

@@ -16,15 +16,15 @@ from nhip.domain.runs import RunRow
 from nhip.domain.struct import Struct
 from nhip.domain.times import format_micros, format_time, from_micros
 from nhip.domain.verdict import Verdict
-from nhip.engine.advance import Finish, Passed, Position, Wait, advance
-from nhip.engine.assignment import Candidate, choose
-from nhip.engine.conditions import CustomConditions
-from nhip.engine.decoding import convert
-from nhip.engine.definition import Compiled, compile_definition
-from nhip.engine.entry_verdict import judge_entry
-from nhip.engine.index import Entry, MatchIndex
-from nhip.engine.program import ProgramNode
-from nhip.engine.waits import outcome_at_end
+from nhip.engine.conditions.decide import CustomConditions
+from nhip.engine.definitions.definition import Compiled, compile_definition
+from nhip.engine.definitions.entry_verdict import judge_entry
+from nhip.engine.definitions.program import ProgramNode
+from nhip.engine.desk.assignment import Candidate, choose
+from nhip.engine.facts.decoding import convert
+from nhip.engine.journeys.advance import Finish, Passed, Position, Wait, advance
+from nhip.engine.matching.index import Entry, MatchIndex
+from nhip.engine.times.waits import outcome_at_end
 from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Renderer, Unit
 from nhip.services.customers.addressing import ADDRESS_FIELDS, DEPARTMENT, STAFF, filled_in, literal, of_person

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion
 from nhip.domain.errors import InvalidInput, Problem
 from nhip.domain.workflow import WaitEvent
-from nhip.engine.definition import Compiled
-from nhip.engine.program import Program, ProgramNode
+from nhip.engine.definitions.definition import Compiled
+from nhip.engine.definitions.program import Program, ProgramNode
 from nhip.ports import Unit
 from nhip.services.runs.matching import Versions
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from nhip.catalog import Catalog
 from nhip.domain.errors import Problem
-from nhip.engine.definition import Reference
-from nhip.engine.taxonomies import LISTS, misplaced, unknown
+from nhip.engine.customers.taxonomies import LISTS, misplaced, unknown
+from nhip.engine.definitions.definition import Reference
 from nhip.ports import Unit
 from nhip.services.workspace.taxonomies import Taxonomies
 

@@ -13,8 +13,8 @@ from nhip.domain.ids import new_id
 from nhip.domain.scans import Scan
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import WorkflowState
-from nhip.engine.definition import Compiled, compile_definition
-from nhip.engine.next_times import NextTimes, next_times
+from nhip.engine.definitions.definition import Compiled, compile_definition
+from nhip.engine.definitions.next_times import NextTimes, next_times
 from nhip.ports import Unit
 from nhip.services.runs.matching import Versions
 from nhip.services.scans import asking

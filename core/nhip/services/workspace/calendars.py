@@ -6,7 +6,7 @@ from typing import Final
 from nhip.domain.calendars import Calendar, StoredCalendar
 from nhip.domain.errors import InvalidInput, StorageUnavailable
 from nhip.domain.ids import new_id
-from nhip.engine.calendars import ClosedDays, always_open, closed_days as days_of, faults
+from nhip.engine.facts.calendars import ClosedDays, always_open, closed_days as days_of, faults
 from nhip.ports import Unit
 from nhip.services.workspace.revisions import check_match
 

@@ -7,7 +7,7 @@ from nhip.catalog import Catalog
 from nhip.domain.errors import InvalidInput, NotFound
 from nhip.domain.ids import new_id
 from nhip.domain.taxonomies import StoredTaxonomy, Taxonomy
-from nhip.engine.taxonomies import ended, faults, implied, misfits
+from nhip.engine.customers.taxonomies import ended, faults, implied, misfits
 from nhip.ports import Unit
 from nhip.services.workspace.revisions import check_match
 

@@ -4,7 +4,7 @@ import msgspec
 
 from nhip.catalog import Catalog
 from nhip.domain.errors import Conflict, InvalidInput
-from nhip.engine.definition import compile_definition, references
+from nhip.engine.definitions.definition import compile_definition, references
 from nhip.ports import Unit
 
 

@@ -24,7 +24,7 @@ from nhip.domain.authored import StandingRuns, StoredVersion, StoredWorkflow
 from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState
 from nhip.domain.runs import RunState, StepState
-from nhip.engine.program import ProgramNode
+from nhip.engine.definitions.program import ProgramNode
 
 _workflows, _versions, _activations = tables.workflows, tables.workflow_versions, tables.workflow_activations
 _steps, _runs, _workspaces = tables.steps, tables.runs, tables.workspaces

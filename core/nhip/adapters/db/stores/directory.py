@@ -28,7 +28,7 @@ from nhip.domain.customers import Contact, Record, Staff
 from nhip.domain.directory import Account, ContactFilter, RecordFilter, TimelineItem
 from nhip.domain.ids import new_id
 from nhip.domain.telesales import OPEN_STATES
-from nhip.engine.values import name_key
+from nhip.engine.facts.values import name_key
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode

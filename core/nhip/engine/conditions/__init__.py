@@ -1,0 +1,1 @@
+"""Conditions: read, compiled for the many, and judged with reasons."""

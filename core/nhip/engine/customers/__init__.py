@@ -1,0 +1,1 @@
+"""What snapshots change, what scores become, and what two contacts are as one."""

@@ -1,0 +1,1 @@
+"""The language of workflows: read with every fault located, and compiled flat."""

@@ -1,0 +1,1 @@
+"""Who gets something, hears of it, or calls."""

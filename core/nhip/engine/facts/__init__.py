@@ -1,0 +1,1 @@
+"""What decisions read: fields, values, times and days."""

@@ -1,0 +1,1 @@
+"""What comes in: checked, mapped, and brought into one form."""

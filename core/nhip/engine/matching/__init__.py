@@ -1,0 +1,1 @@
+"""Which workflows an event concerns: an index of their conditions."""

@@ -1,0 +1,1 @@
+"""When waits end, schedules tick, and days come back."""
