@@ -23,7 +23,8 @@ from nhip.services.customers.enrolments import Enrolments
 from nhip.services.customers.merging import Merging
 from nhip.services.customers.score_sweep import ScoreSweep
 from nhip.services.customers.segments import Segments
-from nhip.services.desk.telesales import Telesales
+from nhip.services.desk.telesales_campaigns import TelesalesCampaigns
+from nhip.services.desk.telesales_entries import TelesalesEntries
 from nhip.services.desk.telesales_returns import TelesalesReturns
 from nhip.services.events.inbox import Inbox
 from nhip.services.events.ingest import Ingest
@@ -87,7 +88,8 @@ class Engine:
         self.segments = Segments(catalog)
         self.enrolments = Enrolments(self.ingest, self.segments)
         self.merging = Merging(self.ingest)
-        self.telesales = Telesales(catalog, self.ingest)
+        self.telesales_campaigns = TelesalesCampaigns(catalog)
+        self.telesales_entries = TelesalesEntries(self.ingest)
         returns = TelesalesReturns(self.ingest, self.clock)
         self.upkeep = Upkeep(self.segments, self.enrolments, returns, self.clock)
         self.scheduler = Scheduler(self.ingest, self.segments, self.clock)

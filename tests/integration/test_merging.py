@@ -191,7 +191,7 @@ class TestInTheMiddle:
         await engine.database.transact(staff.put, world.workspace_id, "t", agent, world.clock.micros())
         draft = msgspec.convert({"object": "lead", "agents": ["NV-1"], "auto_distribution": False}, CampaignDraft)
         await engine.database.transact(
-            engine.telesales.save,
+            engine.telesales_campaigns.save,
             world.workspace_id,
             "beans",
             draft,
@@ -252,7 +252,13 @@ class TestInTheMiddle:
         entry = str(await world.value("SELECT id FROM telesales_entries WHERE closed_at IS NULL"))
         report = msgspec.convert({"outcome": "refused", "agent": "NV-1"}, CallReport)
         await engine.database.transact(
-            engine.telesales.report, world.workspace_id, "beans", entry, report, actor="t", now=world.clock.micros()
+            engine.telesales_entries.report,
+            world.workspace_id,
+            "beans",
+            entry,
+            report,
+            actor="t",
+            now=world.clock.micros(),
         )
         await world.work()
         calls = await world.rows("SELECT state FROM runs WHERE workflow = 'call'")

@@ -26,7 +26,8 @@ class Floor:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.telesales = world.engine.telesales
+        self.campaigns = world.engine.telesales_campaigns
+        self.entries = world.engine.telesales_entries
 
     async def act(self, verb: Any, *values: Any, **said: Any) -> Any:
         return await self.world.engine.database.transact(verb, self.world.workspace_id, *values, **said)
@@ -44,7 +45,7 @@ class Floor:
     async def campaign(self, name: str = "beans", **said: Any) -> ShownCampaign:
         draft = msgspec.convert({"object": "customer", "agents": AGENTS, **said}, CampaignDraft)
         saved: tuple[ShownCampaign, bool] = await self.act(
-            self.telesales.save, name, draft, if_match=None, actor="tester", now=self.world.clock.micros()
+            self.campaigns.save, name, draft, if_match=None, actor="tester", now=self.world.clock.micros()
         )
         return saved[0]
 
@@ -62,7 +63,7 @@ class Floor:
 
     async def queue(self, state: str | None = None, agent: str | None = None) -> list[ShownEntry]:
         wanted = msgspec.convert({"state": state, "agent": agent}, EntryFilter)
-        rows = await self.act(self.telesales.entries, "beans", wanted, None, 200, self.world.clock.micros())
+        rows = await self.act(self.entries.page, "beans", wanted, None, 200, self.world.clock.micros())
         return list(rows)
 
     async def people(self, state: str | None = None, agent: str | None = None) -> list[str]:
@@ -73,18 +74,14 @@ class Floor:
 
     async def take(self, entry_id: str = "next", agent: str = "NV-1") -> ShownEntry | None:
         now = self.world.clock.micros()
-        taken: ShownEntry | None = await self.act(
-            self.telesales.take, "beans", entry_id, agent, actor="tester", now=now
-        )
+        taken: ShownEntry | None = await self.act(self.entries.take, "beans", entry_id, agent, actor="tester", now=now)
         return taken
 
     async def told(self, outcome: str, person: str = "KH-1", **said: Any) -> ShownEntry:
         shown = await self.entry(person)
         report = msgspec.convert({"outcome": outcome, **said}, CallReport)
         now = self.world.clock.micros()
-        told: ShownEntry = await self.act(
-            self.telesales.report, "beans", shown.entry.id, report, actor="tester", now=now
-        )
+        told: ShownEntry = await self.act(self.entries.report, "beans", shown.entry.id, report, actor="tester", now=now)
         return told
 
     async def events(self, kind: str = "outcome") -> list[dict[str, Any]]:
@@ -148,7 +145,7 @@ class TestTheQueue:
         await floor.wanted("KH-4")
         await floor.told("answered", "KH-4")
         assert await floor.people() == ["KH-3", "KH-1", "KH-2", "KH-4"]
-        shown = await floor.act(floor.telesales.show, "beans", world.clock.micros())
+        shown = await floor.act(floor.campaigns.show, "beans", world.clock.micros())
         assert shown.counts == {"open": 2, "waiting": 1, "done": 1}
         taken = await floor.take()
         assert taken is not None
@@ -167,7 +164,7 @@ class TestTheQueue:
         whole, paged, after = await floor.people(), list[str](), None
         while True:
             now = world.clock.micros()
-            rows = await floor.act(floor.telesales.entries, "beans", EntryFilter(), after, 2, now)
+            rows = await floor.act(floor.entries.page, "beans", EntryFilter(), after, 2, now)
             paged += [row.contact.external_id for row in rows]
             if len(rows) < 2:
                 break
@@ -248,10 +245,10 @@ class TestDistribution:
         await floor.wanted("KH-1")
         shown = await floor.entry()
         now = world.clock.micros()
-        await floor.act(floor.telesales.give, "beans", shown.entry.id, "NV-3", actor="tester", now=now)
+        await floor.act(floor.entries.give, "beans", shown.entry.id, "NV-3", actor="tester", now=now)
         assert await floor.people(agent="NV-3") == ["KH-1"]
         with pytest.raises(InvalidInput, match="no agent 'NV-9'"):
-            await floor.act(floor.telesales.give, "beans", shown.entry.id, "NV-9", actor="tester", now=now)
+            await floor.act(floor.entries.give, "beans", shown.entry.id, "NV-9", actor="tester", now=now)
 
 
 class TestGoingBack:
@@ -384,7 +381,7 @@ class TestGoingBack:
         async def release(agent: str) -> ShownEntry:
             now = world.clock.micros()
             shown: ShownEntry = await floor.act(
-                floor.telesales.release, "beans", taken.entry.id, agent, actor="tester", now=now
+                floor.entries.release, "beans", taken.entry.id, agent, actor="tester", now=now
             )
             return shown
 
@@ -462,7 +459,7 @@ class TestOutcomes:
         shown = await floor.entry()
         for _ in range(2):
             now = world.clock.micros()
-            await floor.act(floor.telesales.cancel, "beans", shown.entry.id, actor="tester", now=now)
+            await floor.act(floor.entries.cancel, "beans", shown.entry.id, actor="tester", now=now)
         await world.work()
         assert (await world.steps())[0] == ("call", "done", "cancelled")
         assert [(one["outcome"], one["final"]) for one in await floor.events()] == [("cancelled", True)]
@@ -633,14 +630,14 @@ class TestPublishing:
     async def test_a_campaign_that_is_needed_stays(self, world: World, floor: Floor) -> None:
         await floor.campaign()
         await floor.calling()
-        delete = floor.telesales.delete
+        delete = floor.campaigns.delete
         now = world.clock.micros()
         with pytest.raises(Conflict, match="is used by call"):
             await floor.act(delete, "beans", if_match=None, actor="tester", now=now)
         await floor.campaign("spare")
         await floor.act(delete, "spare", if_match=None, actor="tester", now=now)
         with pytest.raises(NotFound):
-            await floor.act(floor.telesales.find, "spare")
+            await floor.act(floor.campaigns.show, "spare", world.clock.micros())
 
 
 class TestOverHttp:

@@ -19,7 +19,8 @@ from nhip.domain.telesales import (
     ShownEntry,
     Taking,
 )
-from nhip.services.desk.telesales import Telesales
+from nhip.services.desk.telesales_campaigns import TelesalesCampaigns
+from nhip.services.desk.telesales_entries import TelesalesEntries
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.pagination import Page
@@ -27,13 +28,22 @@ from nhip_admin_api.revised import IfMatch, tagged
 from nhip_admin_api.schemas.telesales import CountedCampaign, TelesalesCampaign, TelesalesEntry
 
 
-def provide_telesales(engine: TheEngine) -> Telesales:
-    """The dependency ``telesales``."""
-    return engine.telesales
+def provide_campaigns(engine: TheEngine) -> TelesalesCampaigns:
+    """The dependency ``campaigns``."""
+    return engine.telesales_campaigns
 
 
-TheTelesales = NamedDependency[Telesales]
-DEPENDENCIES: Final = {"telesales": Provide(provide_telesales, sync_to_thread=False)}
+def provide_entries(engine: TheEngine) -> TelesalesEntries:
+    """The dependency ``entries``."""
+    return engine.telesales_entries
+
+
+TheCampaigns = NamedDependency[TelesalesCampaigns]
+TheEntries = NamedDependency[TelesalesEntries]
+DEPENDENCIES: Final = {
+    "campaigns": Provide(provide_campaigns, sync_to_thread=False),
+    "entries": Provide(provide_entries, sync_to_thread=False),
+}
 
 
 class TelesalesController(Controller):
@@ -45,19 +55,19 @@ class TelesalesController(Controller):
 
     @get(guards=[requires("contacts:read")], summary="List telesales campaigns")
     async def list_campaigns(
-        self, engine: TheEngine, principal: ThePrincipal, telesales: TheTelesales, paging: ThePaging
+        self, engine: TheEngine, principal: ThePrincipal, campaigns: TheCampaigns, paging: ThePaging
     ) -> Response[Page[TelesalesCampaign]]:
         """By name."""
-        rows = await engine.database.read(telesales.page, principal.workspace_id, paging.after, paging.fetch)
+        rows = await engine.database.read(campaigns.page, principal.workspace_id, paging.after, paging.fetch)
         return paging.page(rows, lambda row: row.name, TelesalesCampaign.of)
 
     @get("/{name:str}", guards=[requires("contacts:read")], summary="Show a telesales campaign")
     async def get_campaign(
-        self, engine: TheEngine, principal: ThePrincipal, telesales: TheTelesales, name: FromPath[str]
+        self, engine: TheEngine, principal: ThePrincipal, campaigns: TheCampaigns, name: FromPath[str]
     ) -> Response[CountedCampaign]:
         """With how many entries it has of each state."""
         now = engine.clock.micros()
-        shown = await engine.database.read(telesales.show, principal.workspace_id, name, now)
+        shown = await engine.database.read(campaigns.show, principal.workspace_id, name, now)
         return tagged(CountedCampaign.counted(shown), shown.campaign)
 
     @put("/{name:str}", guards=[requires("contacts:write")], summary="Make or replace a telesales campaign")
@@ -65,7 +75,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        campaigns: TheCampaigns,
         name: FromPath[str],
         data: JSONBody[CampaignDraft],
         if_match: IfMatch = None,
@@ -75,7 +85,7 @@ class TelesalesController(Controller):
         second or two.
         """
         shown, created = await engine.database.transact(
-            telesales.save,
+            campaigns.save,
             principal.workspace_id,
             name,
             data,
@@ -91,7 +101,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        campaigns: TheCampaigns,
         name: FromPath[str],
         if_match: IfMatch = None,
     ) -> None:
@@ -100,7 +110,7 @@ class TelesalesController(Controller):
         """
         now = engine.clock.micros()
         await engine.database.transact(
-            telesales.delete, principal.workspace_id, name, if_match=if_match, actor=principal.key_id, now=now
+            campaigns.delete, principal.workspace_id, name, if_match=if_match, actor=principal.key_id, now=now
         )
 
     # --- entries ------------------------------------------------------------------------------------------------------
@@ -110,7 +120,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         paging: ThePaging,
         standing: Annotated[
@@ -124,9 +134,7 @@ class TelesalesController(Controller):
         wanted = EntryFilter(state=_state(standing), agent=agent)
         after = msgspec.json.decode(paging.after, type=EntryPlace) if paging.after is not None else None
         now = engine.clock.micros()
-        rows = await engine.database.read(
-            telesales.entries, principal.workspace_id, name, wanted, after, paging.fetch, now
-        )
+        rows = await engine.database.read(entries.page, principal.workspace_id, name, wanted, after, paging.fetch, now)
         return paging.page(rows, lambda row: msgspec.json.encode(row.place).decode(), TelesalesEntry.of)
 
     @get("/{name:str}/entries/{entry_id:str}", guards=[requires("contacts:read")], summary="Show an entry")
@@ -134,15 +142,13 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
     ) -> TelesalesEntry:
         """Whose it is, when it may be called, and what came of the last call."""
         now = engine.clock.micros()
-        return TelesalesEntry.of(
-            await engine.database.read(telesales.entry, principal.workspace_id, name, entry_id, now)
-        )
+        return TelesalesEntry.of(await engine.database.read(entries.show, principal.workspace_id, name, entry_id, now))
 
     @post(
         "/{name:str}/entries/{entry_id:str}/take",
@@ -154,7 +160,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
         data: JSONBody[Taking],
@@ -164,7 +170,7 @@ class TelesalesController(Controller):
         back after the campaign's `hold_minutes`, and earlier when the agent is away or leaves.
         """
         taken: ShownEntry | None = await engine.database.transact(
-            telesales.take,
+            entries.take,
             principal.workspace_id,
             name,
             entry_id,
@@ -186,14 +192,14 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
         data: JSONBody[Giving],
     ) -> TelesalesEntry:
         """With null as the agent it is anybody's again. One that was taken is not any more."""
         given = await engine.database.transact(
-            telesales.give,
+            entries.give,
             principal.workspace_id,
             name,
             entry_id,
@@ -213,7 +219,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
         data: JSONBody[Releasing],
@@ -222,7 +228,7 @@ class TelesalesController(Controller):
         Refused where it is somebody else's. It is an event `telesales.returned`; said again it changes nothing.
         """
         released = await engine.database.transact(
-            telesales.release,
+            entries.release,
             principal.workspace_id,
             name,
             entry_id,
@@ -243,7 +249,7 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
         data: JSONBody[CallReport],
@@ -254,7 +260,7 @@ class TelesalesController(Controller):
         somebody else takes it; then it is a conflict that names who has it.
         """
         reported = await engine.database.transact(
-            telesales.report,
+            entries.report,
             principal.workspace_id,
             name,
             entry_id,
@@ -275,13 +281,13 @@ class TelesalesController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        telesales: TheTelesales,
+        entries: TheEntries,
         name: FromPath[str],
         entry_id: FromPath[str],
     ) -> TelesalesEntry:
         """A run that waits for the call goes on with the outcome `cancelled`."""
         cancelled = await engine.database.transact(
-            telesales.cancel,
+            entries.cancel,
             principal.workspace_id,
             name,
             entry_id,

@@ -59,7 +59,7 @@ class Making(Stage):
         """Make or replace a telesales campaign, as ``PUT /v1/telesales-campaigns/{name}`` takes it."""
         said = convert(draft, CampaignDraft)
         self._write(
-            lambda unit, now: self.engine.telesales.save(
+            lambda unit, now: self.engine.telesales_campaigns.save(
                 unit, self._workspace_id, name, said, if_match=None, actor=ACTOR, now=now
             )
         )
@@ -81,8 +81,8 @@ class Making(Stage):
         report = convert({"outcome": outcome, **said}, CallReport)
 
         def tell(unit: Unit, now: int) -> None:
-            telesales = self.engine.telesales
-            listed = telesales.entries(unit, self._workspace_id, campaign, EntryFilter(), None, 1000, now)
+            entries = self.engine.telesales_entries
+            listed = entries.page(unit, self._workspace_id, campaign, EntryFilter(), None, 1000, now)
             mine = [
                 one.entry.id
                 for one in listed
@@ -90,7 +90,7 @@ class Making(Stage):
             ]
             if not mine:
                 raise ValueError(f"nobody has to call {contact!r} in {campaign!r}")
-            telesales.report(unit, self._workspace_id, campaign, mine[0], report, actor=ACTOR, now=now)
+            entries.report(unit, self._workspace_id, campaign, mine[0], report, actor=ACTOR, now=now)
 
         self._write(tell)
 
