@@ -343,6 +343,18 @@ def test_why_nothing_happened_can_be_asked(story: World) -> None:
         ]
 
 
+def test_how_long_somebody_was_away_is_remembered(story: World) -> None:
+    back = {"id": "back", "type": "site_return", "config": {"days": 7}}
+    story.workflow({**workflow(send()), "triggers": [back]})
+    seen = []
+    for days in (0, 3, 9):
+        story.advance(days=days)
+        story.event("site.visited", contact="KH-1")
+        [found] = story.explain().workflows
+        seen.append((found.outcome, found.triggers[0].holds, found.triggers[0].reasons[0].actual))
+    assert seen == [("conditions", False, None), ("conditions", False, 3), ("started", True, 9)]
+
+
 def test_a_pause_holds_back_and_a_resume_goes_on(story: World) -> None:
     story.workflow(workflow(pause("P1D"), send()))
     story.event("shop.opened", contact="KH-1")

@@ -8,6 +8,9 @@ from nhip.domain.struct import Struct
 
 MAX_DEPTH: Final = 20
 """A chain of causes longer than this is cut: no workflow starts from its last event."""
+SILENT_DAYS: Final = "silent_days"
+"""What an event's facts say of the silence before it. A stored event keeps it beside its other facts, by the id of each
+that came with it, because later nobody can tell."""
 
 
 class RecordSnapshot(Struct):

@@ -13,7 +13,7 @@ import msgspec
 
 from nhip.catalog import Catalog
 from nhip.domain.customers import Contact
-from nhip.domain.events import Cause, EventReceipt, IncomingEvent
+from nhip.domain.events import SILENT_DAYS, Cause, EventReceipt, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.merging import MERGED
 from nhip.domain.scores import SCORE_CHANGED
@@ -211,11 +211,11 @@ class _Batch:
             happening.contact = contact
             said = happening.said()
             if happening.id in silent:
-                said["silent_days"] = silent[happening.id]
+                said[SILENT_DAYS] = silent[happening.id]
             happening.facts = {**facts, "event": said, CALENDAR: self.entries.closed}
             runs += self.entries.consider(happening, depth, decided)
         self.happenings += happenings
-        self.write(root, happenings, facts, event.cause)
+        self.write(root, happenings, {**facts, SILENT_DAYS: silent} if silent else facts, event.cause)
         return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
 
     def score(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from nhip.domain.events import SILENT_DAYS
 from nhip.domain.past_events import (
     Activation,
     Explanation,
@@ -141,8 +142,10 @@ def _ask(
 
 
 def _facts(happening: PastEvent, root: PastEvent) -> Mapping[str, Any]:
+    facts = dict(root.facts or {})
+    silent = facts.pop(SILENT_DAYS, {}).get(happening.id)
     return {
-        **(root.facts or {}),
+        **facts,
         "event": {
             "id": happening.id,
             "source": root.source,
@@ -151,5 +154,6 @@ def _facts(happening: PastEvent, root: PastEvent) -> Mapping[str, Any]:
             "subject": root.subject,
             "time": format_micros(happening.time_at),
             "data": happening.data,
+            **({} if silent is None else {SILENT_DAYS: silent}),
         },
     }
