@@ -189,6 +189,19 @@ async def test_naming_a_ticket_does_not_make_it_somebody_elses(world: World) -> 
     assert (await stored(world))["contact"] == "KH-1"
 
 
+async def test_what_a_step_changes_of_somebody_elses_ticket_stays_theirs(world: World) -> None:
+    await world.happens("ticket.created", contact="KH-1", ticket={"external_id": "TK-1", "status": "done"})
+    raised = {"type": "ticket", "external_id": "TK-1", "set": {"priority": "high"}}
+    await world.workflow("raise", {"id": "up", "action": "update_record", "config": raised}, on="shop.called")
+    await world.happens("shop.called", contact="KH-2")
+    await world.work()
+
+    assert (await stored(world))["contact"] == "KH-1"
+    holders = await world.rows("SELECT c.external_id FROM events e JOIN contacts c ON c.id = e.contact_id"
+                               " WHERE e.type = 'ticket.updated'")  # fmt: skip
+    assert [(await stored(world))["priority"], *(row[0] for row in holders)] == ["high", "KH-1"]
+
+
 async def test_feedback_goes_to_the_ticket_that_was_resolved_last(world: World) -> None:
     await world.workflow("survey", feedback(rating="{{ event.data.stars }}"), on="form.submitted")
     await world.workflow("thanks", {"id": "vip", "action": "update_contact", "config": {"add_tags": ["Hài lòng"]}},

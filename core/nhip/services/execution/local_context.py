@@ -152,12 +152,12 @@ class UnitLocalContext:
                 self._taxonomies.completed, self._unit, self._step.workspace_id, record_type, snapshot.fields,
                 existing or {},
             )  # fmt: skip
-            snapshot = msgspec.structs.replace(snapshot, fields=completed)
+            snapshot = msgspec.structs.replace(snapshot, fields=completed, mentioned=existing is not None)
         except InvalidInput as error:
             raise ActionFailed(str(error)) from error
         record, _ = merge(existing or {"external_id": identifier}, snapshot.fields)
         self._records[record_type, identifier] = record
-        self._add(records=[snapshot])
+        self._add(records=[snapshot], own=existing is None)
         return record
 
     def answer_call(self, plan: CallPlan) -> bool:
@@ -324,7 +324,9 @@ class UnitLocalContext:
         contact: dict[str, Any] | None = None,
         records: Sequence[RecordSnapshot] = (),
         enter: str | None = None,
+        own: bool = True,
     ) -> str:
+        """Let something happen: to the run's contact, or where it is not their ``own``, to whose the records are."""
         holder = self._run.contact
         context = self._run.context
         identifier = new_id()
@@ -334,7 +336,7 @@ class UnitLocalContext:
                 source=ENGINE_SOURCE,
                 source_id=identifier,
                 type=event_type,
-                subject=holder.external_id if holder is not None and contact is None else None,
+                subject=holder.external_id if own and holder is not None and contact is None else None,
                 time=None,
                 data=data or {},
                 contact=contact,
