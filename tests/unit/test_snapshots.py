@@ -11,6 +11,7 @@ from nhip.engine.customers.snapshots import (
     contact_events,
     merge,
     record_events,
+    retagged,
     told_apart,
 )
 
@@ -161,3 +162,16 @@ def test_speaking_with_somebody_counts_as_care_too(event_type: str, kinds: tuple
 
 def test_a_call_that_nobody_takes_is_no_care() -> None:
     assert activity_kinds("telesales.outcome", {}, {"outcome": "no_answer"}) == ("telesales",)
+
+
+@pytest.mark.parametrize(
+    ("add", "remove", "expected"),
+    [
+        (["vip", "Mới", "MỚI"], [], ["VIP", "Quan tâm", "Mới"]),
+        ([], ["quan ta\u0302m"], ["VIP"]),
+        (["vip"], ["Vip"], ["Quan tâm", "vip"]),
+    ],
+    ids=["there already", "another Unicode form", "anew"],
+)
+def test_a_tag_is_the_same_in_another_case_and_form(add: list[str], remove: list[str], expected: list[str]) -> None:
+    assert retagged(["VIP", "Quan tâm"], add, remove) == expected

@@ -1,12 +1,13 @@
 """What a snapshot changes: new attributes, the old values of what changed, and the events that follow from it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nhip.domain.customers import ActivityCount, Contact, Record
 from nhip.domain.scans import SCAN_EVENTS
 from nhip.domain.times import format_micros
 from nhip.engine.customers.scoring import score_at
+from nhip.engine.facts.values import fold
 
 Attributes = dict[str, Any]
 TAG_EVENTS = ("contact.tag_added", "contact.tag_removed")
@@ -58,6 +59,18 @@ def _lay(merged: Attributes, previous: Attributes, name: str, value: Any) -> Non
         merged.pop(name, None)
     else:
         merged[name] = value
+
+
+def retagged(tags: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> list[str]:
+    """Tags with others put on and taken off; neither their case nor their Unicode form makes them different ones."""
+    gone = {fold(tag) for tag in remove}
+    kept = [tag for tag in tags if fold(tag) not in gone]
+    there = {fold(tag) for tag in kept}
+    for tag in add:
+        if fold(tag) not in there:
+            there.add(fold(tag))
+            kept.append(tag)
+    return kept
 
 
 def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None, now: int | None = None) -> Attributes:

@@ -18,7 +18,7 @@ from nhip.domain.runs import ClaimedStep, OpenRun
 from nhip.domain.teams import ReachedBy, Team, Who
 from nhip.domain.telesales import QueuedCall
 from nhip.domain.times import from_micros
-from nhip.engine.customers.snapshots import merge, record_facts
+from nhip.engine.customers.snapshots import merge, record_facts, retagged
 from nhip.engine.definitions.reading import ENGINE_ROOTS
 from nhip.engine.facts.values import name_key
 from nhip.engine.incoming.intake import Intake
@@ -117,8 +117,7 @@ class UnitLocalContext:
         known = self._contacts.get(current.id, current.attributes)
         snapshot = dict(changes)
         if add_tags or remove_tags:
-            tags = [tag for tag in known.get("tags", []) if tag not in remove_tags]
-            snapshot["tags"] = tags + [tag for tag in dict.fromkeys(add_tags) if tag not in tags]
+            snapshot["tags"] = retagged(known.get("tags", []), add_tags, remove_tags)
         try:
             normalised = self._intake.contact({**snapshot, "external_id": current.external_id})
         except InvalidInput as error:
