@@ -87,10 +87,11 @@ async def test_an_owner_who_is_filled_in_is_refused_in_time_and_nothing_is_half_
     assert (contact.get("owner"), contact.get("status"), contact["tags"]) == (None, None, [])
 
 
-async def test_no_owner_at_all_may_be_set(world: World) -> None:
+@pytest.mark.parametrize("nobody", [None, "{{ event.data.who }}"], ids=["null", "empty"])
+async def test_no_owner_at_all_may_be_set(world: World, nobody: str | None) -> None:
     await world.knows(owner="NV-9")
-    await world.workflow("free", update(set={"owner": None}))
-    await world.happens()
+    await world.workflow("free", update(set={"owner": nobody}))
+    await world.happens(who="")
     await world.work()
 
     assert "owner" not in await world.contact()

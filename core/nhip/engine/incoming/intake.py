@@ -29,6 +29,8 @@ _ONE_BRACKET: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(code for code in range(256) if code not in b"[]{}")
 _LARGEST_AMOUNT: Final = 10**15
 """In minor units. Sums of amounts are kept in 64 bits."""
+_NAMES_ONE: Final = ("phone", "email", "zalo_user_id", "owner", "account", "store", "timezone")
+"""The fields of a contact that say which one: an empty text there is none."""
 _RESERVED: Final = frozenset({"nhip"})
 _TYPE: Final = re.compile(r"[a-z0-9_]+(\.[a-z0-9_-]+){0,7}")
 
@@ -215,7 +217,7 @@ class Intake:
             raise invalid(f"{prefix}timezone", "unknown_timezone", f"there is no time zone {zone!r}")
         if "tags" in snapshot:
             snapshot["tags"] = list(dict.fromkeys(snapshot["tags"]))
-        for name in ("phone", "email", "zalo_user_id"):
+        for name in _NAMES_ONE:
             if snapshot.get(name) == "":
                 snapshot[name] = None
         return snapshot

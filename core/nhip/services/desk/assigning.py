@@ -165,8 +165,7 @@ class Assigning:
 def _named(word: str, facts: Mapping[str, Any]) -> str | None:
     """The one employee whom a word means, where it means one."""
     if word == "owner":
-        owner: str | None = (facts.get("contact") or {}).get("owner")
-        return owner
+        return (facts.get("contact") or {}).get("owner") or None
     if word in ("store", "last_store") or word.startswith(("department:", "store:")):
         return None
     return word.removeprefix("staff:")
