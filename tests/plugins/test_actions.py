@@ -38,7 +38,7 @@ FACTS = {
         "name": "Hoàng Anh",
         "owner": "NV-7",
         "source": "facebook",
-        "custom": {"log": "Gọi lần 1", "sizes": ["S", "M"]},
+        "custom": {"log": "Gọi lần 1", "sizes": ["S", "M"], "age": 30},
     },
     "order": {"external_id": "DH-1001", "status": "delivered"},
 }
@@ -256,11 +256,35 @@ def test_fields_tags_and_custom_fields_change_together() -> None:
         ({"set": {"custom.size": 1}, "replace": {"size": 2}}, [("replace.size", "duplicate")]),
         ({"set": {"status": "a"}, "append": {"status": "b"}}, [("append.status", "duplicate")]),
         ({"add_tags": ["VIP"]}, []),
-        ({"set": {"note": 1}, "replace": {"note": 2}}, []),
+        ({"set": {"custom": {"size": 1}}, "append": {"size": "L"}}, [("append.size", "duplicate")]),
+        ({"append": {"custom": {"size": "L"}}}, [("append.custom", "not_allowed")]),
+        ({"set": {"note": 1}, "replace": {"note": 2}}, [("set.note", "unknown_field")]),
+        (
+            {"set": {"external_id": "KH-2", "score": 5}},
+            [("set.external_id", "unknown_field"), ("set.score", "unknown_field")],
+        ),
+        ({"set": {"lifecycle": "vip", "name": 5}}, [("set.lifecycle", "bad_value"), ("set.name", "bad_value")]),
+        ({"set": {"lifecycle": "{{ event.data.kind }}", "name": None}, "replace": {"need": 5}}, []),
     ],
 )
-def test_a_contradictory_change_is_refused(config: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+def test_a_contradictory_or_impossible_change_is_refused(
+    config: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
     assert problems(UpdateContact, config) == expected
+
+
+@pytest.mark.parametrize("nothing", [None, "", []])
+def test_nothing_added_changes_nothing(nothing: Any) -> None:
+    context, _ = do(UpdateContact, {"append": {"log": nothing}})
+    assert context.contact_changes[0][0] == {"custom": {"log": "Gọi lần 1"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"), [({"append": {"age": 1}}, "custom.age"), ({"append": {"log": {"a": 1}}}, "custom.log")]
+)
+def test_what_cannot_be_added_fails_with_a_reason(config: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ActionFailed, match=reason):
+        do(UpdateContact, config)
 
 
 # --- update_record ----------------------------------------------------------------------------------------------------
