@@ -102,6 +102,11 @@ WRONG = {
         },
         [("steps[0].config.set.status", "unknown_status"), ("steps[0].config.set.source", "unknown_source")],
     ),
+    "no field": (
+        {"id": "do", "action": "update_record", "config": {"type": "ticket", "set": {"owner": "NV-1", "custom": {}}}},
+        [("steps[0].config.set.owner", "unknown_record_field")],
+    ),
+    "no stars": (feedback(rating=6), [("steps[0].config.rating", "bad_value")]),
 }
 
 

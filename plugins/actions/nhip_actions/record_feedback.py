@@ -11,15 +11,16 @@ event ``ticket.rated`` follows, for the trigger ``ticket`` with ``on: rated``; t
 ``ticket.rated`` that comes from outside and names its ticket is kept without this action.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta
 
-from nhip import Action, ActionFailed, Config, LocalAction, LocalContext, hookimpl
+from nhip import Action, ActionFailed, Config, LocalAction, LocalContext, Problem, hookimpl
 
 Line = Annotated[str, Meta(min_length=1, max_length=500)]
 RATED = "ticket.rated"
+STARS = ("1", "2", "3", "4", "5")
 
 
 class RecordFeedbackConfig(Config):
@@ -43,6 +44,13 @@ class RecordFeedback(LocalAction):
 
     kind = "record_feedback"
     config_type = RecordFeedbackConfig
+
+    def check(self, config: RecordFeedbackConfig) -> Sequence[Problem]:
+        """A rating that is said in so many words is one of five."""
+        said = config.rating
+        if said is None or (isinstance(said, str) and "{{" in said) or str(said) in STARS:
+            return []
+        return [Problem(path="rating", code="bad_value", message=f"the rating {said!r} is none of 1 to 5")]
 
     def run(self, context: LocalContext, config: RecordFeedbackConfig) -> Mapping[str, Any]:
         """Store it on the ticket; the output says which, and what is kept of it now."""
@@ -84,7 +92,7 @@ def _stars(value: Any) -> int | None:
     if value is None or value == "":
         return None
     text = str(value).strip()
-    if text not in ("1", "2", "3", "4", "5"):
+    if text not in STARS:
         raise ActionFailed(f"the rating {value!r} is none of 1 to 5")
     return int(text)
 

@@ -48,8 +48,13 @@ class UpdateRecord(LocalAction):
         ]
 
     def references(self, config: UpdateRecordConfig) -> Mapping[str, Sequence[tuple[str, str]]]:
-        """The record type, and the words that the workspace may choose."""
-        return {"record_type": [("type", config.type)], **word_references(config.type, config.set, "set.")}
+        """The record type, its fields, and the words that the workspace may choose."""
+        fields = [(f"set.{name}", f"{config.type}.{name}") for name in config.set]
+        return {
+            "record_type": [("type", config.type)],
+            "record_field": fields,
+            **word_references(config.type, config.set, "set."),
+        }
 
     def run(self, context: LocalContext, config: UpdateRecordConfig) -> Mapping[str, Any]:
         """Change it; the output is the record as it is then."""

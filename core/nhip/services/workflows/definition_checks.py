@@ -85,6 +85,7 @@ class _Surroundings:
             "channel": frozenset(self.channels),
             "template": frozenset(self.templates),
             "record_type": frozenset(self.catalog.record_types),
+            "record_field": self.record_fields(),
             "staff": frozenset(self.colleagues()),
             "segment": frozenset(
                 name for name in self.named("segment") if self.unit.segments.find(self.workspace_id, name) is not None
@@ -118,6 +119,15 @@ class _Surroundings:
                 said = f"the telesales campaign {campaign.name!r} is for {campaign.object}s"
                 message = f"{said}, and only {lifecycle}s come here"
                 yield Problem(path=named[place].path, code="wrong_contacts", message=message)
+
+    def record_fields(self) -> frozenset[str]:
+        """Of the fields that are named, as ``ticket.priority``, those that their type has, where that is known."""
+
+        def is_there(kind: str, field: str) -> bool:
+            found = self.catalog.record_types.get(kind)
+            return found is None or field in ("status", "custom") or field in found.fields_type.__struct_fields__
+
+        return frozenset(name for name in self.named("record_field") if is_there(*name.split(".", 1)))
 
     def colleagues(self) -> list[str]:
         """Of the employees that are named, those who work here."""
