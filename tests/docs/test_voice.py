@@ -5,7 +5,7 @@ import re
 
 from nhip.domain.calls import CallOutcome
 from nhip.engine.definitions.definition import compile_definition
-from nhip.services.doors.calls import EVENT_TYPES
+from nhip.services.doors.call_requests import EVENT_TYPES
 from nhip_actions.call_targets import Target
 from tests.docs.pages import DOCS, blocks
 from tests.support.api import shipped_catalog

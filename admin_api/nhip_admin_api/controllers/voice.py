@@ -10,6 +10,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from nhip.domain.messages import InboundRequest
+from nhip.services.doors.call_requests import CallRequests
 from nhip.services.doors.calls import Calls
 from nhip_admin_api.auth import public
 from nhip_admin_api.controllers.hooks import TheHooks, provide_hooks
@@ -20,10 +21,8 @@ def provide_calls(engine: TheEngine, request: Request[Any, Any, Any]) -> Calls:
     """The dependency ``calls``: one in each process."""
     state = request.app.state
     if "calls" not in state:
-        state["calls"] = Calls(
-            engine.database, engine.ingest, engine.execution, engine.receipts, engine.channels, engine.doorbell,
-            engine.clock,
-        )  # fmt: skip
+        requests = CallRequests(engine.ingest, engine.execution, engine.receipts, engine.clock)
+        state["calls"] = Calls(engine.database, requests, engine.channels, engine.doorbell)
     return cast(Calls, state["calls"])
 
 
