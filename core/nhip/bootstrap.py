@@ -30,6 +30,8 @@ from nhip.services.events.inbox import Inbox
 from nhip.services.events.ingest import Ingest
 from nhip.services.execution.execute import Execution
 from nhip.services.execution.executor import Executor
+from nhip.services.execution.look_ups import LookUps
+from nhip.services.execution.performer import Performer
 from nhip.services.execution.reconcile import Reconcile
 from nhip.services.execution.retention import Retention
 from nhip.services.execution.upkeep import Upkeep
@@ -95,12 +97,18 @@ class Engine:
         self.scheduler = Scheduler(self.ingest, self.segments, self.clock)
         self.retention = Retention(self.clock, keep=timedelta(days=settings.retention_days))
         self.channels = ChannelPool(catalog, database, self.vault, self.http, self.clock, settings.public_url)
+        work = asyncio.Event()
+        call_timeout = settings.call_timeout_seconds
+        self.performer = Performer(
+            database, self.execution, self.channels, self.http, catalog, self.renderer, self.clock,
+            work=work, lease_seconds=settings.lease_seconds, call_timeout=call_timeout,
+        )  # fmt: skip
+        look_ups = LookUps(database, self.reconcile, self.channels, call_timeout=call_timeout)
         self.executor = Executor(
-            database, self.execution, self.reconcile, self.channels, doorbell, self.http, catalog, self.renderer,
-            self.clock, scheduler=self.scheduler, retention=self.retention, upkeep=self.upkeep,
-            lease_seconds=settings.lease_seconds,
-            call_timeout=settings.call_timeout_seconds, max_in_flight=settings.max_in_flight,
-            reconcile_seconds=settings.reconcile_seconds, scores=ScoreSweep(self.ingest, self.clock),
+            database, self.execution, self.performer, self.reconcile, look_ups, doorbell,
+            scheduler=self.scheduler, retention=self.retention, upkeep=self.upkeep,
+            scores=ScoreSweep(self.ingest, self.clock), work=work, lease_seconds=settings.lease_seconds,
+            max_in_flight=settings.max_in_flight, reconcile_seconds=settings.reconcile_seconds,
         )  # fmt: skip
         self._working: asyncio.Task[None] | None = None
 

@@ -231,7 +231,7 @@ class Shop:
                 # What the provider says to the same message now would change everything, if anybody listened.
                 script = scripts[self.script]
                 script.answer(*[Rejected(reason=RejectionReason.REFUSED, code="again")] * len(claimed.sendings))
-                world.engine.executor._start(claimed, 1e12)
+                world.engine.performer.start(claimed, 1e12)
                 await world.engine.executor.settled()
                 script.answers.clear()
 

@@ -165,7 +165,7 @@ class TestZombies:
         await world.happens()
         taken = await claimed(world)
         executor = world.engine.executor
-        executor._start(taken, lease_ends=asyncio.get_running_loop().time() + 5)
+        world.engine.performer.start(taken, lease_ends=asyncio.get_running_loop().time() + 5)
         await executor.settled()
         assert scripts["first"].sent == []
         assert [one[1:] for one in await world.deliveries()] == [("deferred", "lease")]

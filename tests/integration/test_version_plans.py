@@ -144,7 +144,7 @@ async def test_a_step_that_is_under_way_ends_as_it_began_and_the_run_goes_on_in_
     executor = world.engine.executor
     claimed = await world.engine.database.transact(world.engine.execution.claim, "somebody", 10, 60_000_000)
     await world.workflow("n", tag("before", id="before"), send("zns"), tag("new"), plan=MOVE)
-    executor._start(claimed, 1e12)
+    world.engine.performer.start(claimed, 1e12)
     await executor.settled()
     await world.work()
     assert len(script.sent) == 1
