@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from nhip.domain.authored import Fate, PublishPlan
 from nhip.domain.errors import InvalidInput
 from tests.support.scripted_channels import scripts
 from tests.support.world import World, send, tag, wait
@@ -315,6 +316,29 @@ class TestModes:
         await shop.later(days=1)
         await shop.later(days=1)
         assert await shop.run_states() == ["exited"] * 3
+
+    @pytest.mark.parametrize(
+        ("mode", "then", "plan"),
+        [
+            ("parallel", "queued", None),
+            ("queued", "parallel", None),
+            ("queued", "parallel", PublishPlan(runs=Fate.MOVE)),
+            ("queued", "queued", PublishPlan(runs=Fate.MOVE, otherwise=Fate.EXIT)),
+        ],
+        ids=["queues from now on", "queues no more", "all move where none queues", "the first ends by the publish"],
+    )
+    async def test_nobody_is_queued_for_ever_when_another_version_is_published(
+        self, shop: World, mode: str, then: str, plan: PublishPlan | None
+    ) -> None:
+        first, second = (wait("P1D", id="a"), wait("P1D", id="b" if plan and plan.otherwise is Fate.EXIT else "a"))
+        await shop.workflow("n", first, tag("done"), settings={"mode": mode})
+        for _ in range(2):
+            await shop.happens()
+        await shop.workflow("n", second, tag("done"), settings={"mode": then}, plan=plan)
+        await shop.happens()
+        for _ in range(3):
+            await shop.later(days=1)
+        assert set(await shop.run_states()) <= {"completed", "exited"}
 
     async def test_a_queue_goes_on_when_a_run_is_ended_from_outside(self, shop: World) -> None:
         await shop.workflow("n", wait("P1D"), settings={"mode": "queued", "exit_when": [{"event": "shop.bought"}]})

@@ -158,6 +158,15 @@ class OpenRun(Struct):
     state: str
 
 
+class StandingRun(Struct):
+    """How a run stands, and what its workflow has come to."""
+
+    state: str
+    workflow: str
+    newest: int
+    """The number of the workflow's newest version; 0 where the workflow is gone."""
+
+
 class RunContext(Struct):
     """What a step needs to know of its run: the run, the event that started it, and what was decided upon."""
 

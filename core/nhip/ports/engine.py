@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
 from nhip.domain.customers import ActivityCount, Contact, Record, Staff
 from nhip.domain.deliveries import Delivery, ReceiptRow
-from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingStep, StepRow, StepUpdate
+from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingRun, StandingStep, StepRow, StepUpdate
 
 
 class EventStore(Protocol):
@@ -104,8 +104,8 @@ class RunStore(Protocol):
         """End runs: tuples of state, reason, time, id."""
         ...
 
-    def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
-        """The state of each of these runs."""
+    def standing(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, StandingRun]:
+        """How each of these runs stands."""
         ...
 
     def places(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, int]]:
@@ -126,6 +126,10 @@ class RunStore(Protocol):
 
     def begin(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
         """Queued runs are under way; answers with the version of each that was queued until now."""
+        ...
+
+    def stranded(self, workspace_id: int, workflow: str) -> list[str]:
+        """The contacts whose runs of a workflow are queued behind none that is under way."""
         ...
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -252,6 +256,10 @@ class PublishedStore(Protocol):
 
     def heard(self, workspace_id: int) -> set[str]:
         """The types of events that runs of any version may wait for, or that may end them."""
+        ...
+
+    def queues(self, workspace_id: int, workflow: str, after: int, upto: int) -> bool:
+        """Whether any version of a workflow with a number after the first and up to the second queues its runs."""
         ...
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:

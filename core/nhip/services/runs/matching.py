@@ -39,6 +39,7 @@ class Versions:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._compiled: OrderedDict[str, tuple[Compiled, int]] = OrderedDict()
+        self._queues: dict[tuple[int, str], tuple[int, bool]] = {}
 
     def get(self, unit: Unit, workspace_id: int, ids: Sequence[str]) -> Mapping[str, Compiled]:
         """The compiled versions of these ids, loading those that are not at hand.
@@ -65,6 +66,16 @@ class Versions:
         compiled = compile_definition(version.definition, self._catalog, version_id=version.id)
         self._compiled[version.id] = (compiled, version.number)
         return compiled
+
+    def queues(self, unit: Unit, workspace_id: int, workflow: str, newest: int) -> bool:
+        """Whether any version of a workflow, up to its newest, queues its runs. Call it in units that publish nothing,
+        for it is remembered.
+        """
+        known, queues = self._queues.get((workspace_id, workflow), (0, False))
+        if not queues and known < newest:
+            queues = unit.published.queues(workspace_id, workflow, known, newest)
+            self._queues[workspace_id, workflow] = newest, queues
+        return queues
 
     def number(self, version_id: str) -> int:
         """The number, within its workflow, of a version at hand."""

@@ -6,9 +6,18 @@ from typing import Any, Final
 import msgspec
 
 from nhip.catalog import Catalog
-from nhip.domain.runs import ClaimedStep, OpenRun, RunState, StandingStep, StepKind, StepRow, StepState, StepUpdate
+from nhip.domain.runs import (
+    ClaimedStep,
+    OpenRun,
+    RunState,
+    StandingRun,
+    StandingStep,
+    StepKind,
+    StepRow,
+    StepState,
+    StepUpdate,
+)
 from nhip.domain.times import from_micros
-from nhip.domain.workflow import Mode
 from nhip.engine.conditions.decide import CustomConditions
 from nhip.engine.definitions.definition import Compiled
 from nhip.engine.facts.calendars import ClosedDays
@@ -23,6 +32,7 @@ from nhip.services.workspace.calendars import closed_days
 TAKES_OUTCOME: Final = frozenset({StepState.RUNNING, StepState.UNKNOWN, StepState.READY})
 """The states in which a step takes the outcome of its last attempt."""
 _WAITING: Final = frozenset({StepState.WAITING})
+_BEGUN_AT_ONCE: Final = 500
 _LEFT: Final = frozenset({RunState.CANCELLED, RunState.EXITED})
 """The states of a run that somebody ended while a step of it was under way."""
 NOT_COMPILED: Final = "the workflow's version cannot be compiled any more: a plugin is missing or refuses it"
@@ -120,9 +130,17 @@ class Progress:
             unit.runs.cancel_steps(workspace_id, run.id, reason, now)
             unit.history.suppress_pending(workspace_id, run.id, reason, now)
         unit.runs.finish([(state, reason, now, run.id) for run in runs])
-        if begin_next:
-            compiled = self._versions.get(unit, workspace_id, [run.version_id for run in runs])
-            self._begin_queued(unit, workspace_id, [(run.version_id, run.contact_id) for run in runs], compiled, now)
+        if begin_next and runs:
+            standing = unit.runs.standing(workspace_id, [run.id for run in runs])
+            left = [(standing[run.id], run.contact_id) for run in runs if run.id in standing]
+            self._begin_queued(unit, workspace_id, self._queues(unit, workspace_id, left), now)
+
+    def begin_stranded(self, unit: Unit, workspace_id: int, workflow: str, now: int) -> None:
+        """Let the runs of a workflow begin that are queued behind none any more, where others ended those."""
+        contacts = unit.runs.stranded(workspace_id, workflow)
+        for start in range(0, len(contacts), _BEGUN_AT_ONCE):
+            queues = {(workflow, contact) for contact in contacts[start : start + _BEGUN_AT_ONCE]}
+            self._begin_queued(unit, workspace_id, queues, now)
 
     def left(self, unit: Unit, steps: Sequence[ClaimedStep]) -> set[str]:
         """The runs of these steps that somebody ended while the steps were under way."""
@@ -130,7 +148,7 @@ class Progress:
         for step in steps:
             runs.setdefault(step.workspace_id, []).append(step.run_id)
         states = {
-            run: state for workspace, ids in runs.items() for run, state in unit.runs.states(workspace, ids).items()
+            run: one.state for workspace, ids in runs.items() for run, one in unit.runs.standing(workspace, ids).items()
         }
         return {run for run, state in states.items() if state in _LEFT}
 
@@ -150,7 +168,7 @@ class Progress:
         held: Mapping[str, StandingStep],
         now: int,
     ) -> None:
-        states = unit.runs.states(workspace_id, [change.step.run_id for change in finished])
+        runs = unit.runs.standing(workspace_id, [change.step.run_id for change in finished])
         # While its step was under way, a run may have been moved to another version, or its contact merged into
         # another: it goes on where it stands.
         standing = {change.step.id: held[change.step.id] for change in finished}
@@ -167,10 +185,10 @@ class Progress:
         closed = closed_days(unit, workspace_id)
         successors: list[StepRow] = []
         ended: list[_Ending] = []
-        left: list[tuple[str, str]] = []
+        left: list[tuple[StandingRun, str]] = []
         for change in finished:
-            step, stands = change.step, standing[change.step.id]
-            if states.get(step.run_id) != RunState.RUNNING or step.id in overtaken:
+            step, stands, run = change.step, standing[change.step.id], runs.get(change.step.run_id)
+            if run is None or run.state != RunState.RUNNING or step.id in overtaken:
                 continue  # it is over, or went on before this step was sent once more
             if change.state is StepState.DEAD:
                 ended.append((RunState.FAILED, f"{step.path}: {change.reason}", now, step.run_id))
@@ -185,10 +203,10 @@ class Progress:
                 if not isinstance(way.then, Finish):
                     continue
                 ended.append((way.then.state, way.then.reason, now, step.run_id))
-            left.append((stands.version_id, stands.contact_id))
+            left.append((run, stands.contact_id))
         unit.runs.insert_steps(successors)
         unit.runs.finish(ended)
-        self._begin_queued(unit, workspace_id, left, compiled, now)
+        self._begin_queued(unit, workspace_id, self._queues(unit, workspace_id, left), now)
 
     def _way(
         self, compiled: Compiled, position: Position | None, run: RunFacts | None, now: int, closed: ClosedDays
@@ -218,20 +236,17 @@ class Progress:
                     found.add(step_id)
         return found
 
-    def _begin_queued(
-        self,
-        unit: Unit,
-        workspace_id: int,
-        left: Sequence[tuple[str, str]],
-        compiled: Mapping[str, Compiled],
-        now: int,
-    ) -> None:
-        """Let the next of the runs begin that wait for these to be over: pairs of version and contact."""
-        queues = {
-            (compiled[version_id].definition.name, contact_id)
-            for version_id, contact_id in left
-            if version_id in compiled and compiled[version_id].definition.settings.mode is Mode.QUEUED
-        }
+    def _queues(self, unit: Unit, workspace_id: int, left: Sequence[tuple[StandingRun, str]]) -> set[tuple[str, str]]:
+        """Where runs may be queued behind these, of which the contacts are said: pairs of workflow and contact.
+
+        A run may have been queued by another version than the one that the run before it is in.
+        """
+        newest = {run.workflow: run.newest for run, _ in left}
+        queueing = {name for name, number in newest.items() if self._versions.queues(unit, workspace_id, name, number)}
+        return {(run.workflow, contact_id) for run, contact_id in left if run.workflow in queueing}
+
+    def _begin_queued(self, unit: Unit, workspace_id: int, queues: set[tuple[str, str]], now: int) -> None:
+        """Let the next runs of these queues begin, where none is under way: pairs of workflow and contact."""
         while queues:
             contacts = sorted({contact_id for _, contact_id in queues})
             unit.customers.lock_contacts(workspace_id, contacts)

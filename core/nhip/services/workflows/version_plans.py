@@ -6,6 +6,7 @@ this moment it does as the old version says, and goes on in the new one.
 
 from collections.abc import Mapping, Sequence
 
+from nhip.catalog import Catalog
 from nhip.domain.authored import Fate, PublishPlan, StandingRuns, StoredVersion
 from nhip.domain.errors import InvalidInput, Problem
 from nhip.domain.workflow import WaitEvent
@@ -13,13 +14,16 @@ from nhip.engine.definitions.definition import Compiled
 from nhip.engine.definitions.program import Program, ProgramNode
 from nhip.ports import Unit
 from nhip.services.runs.matching import Versions
+from nhip.services.runs.progress import Progress
+from nhip.services.workflows.custom_conditions import custom_conditions
 
 
 class VersionPlans:
     """The service; its methods run inside the unit of the publish, before the workflow's row is free."""
 
-    def __init__(self, versions: Versions) -> None:
-        self._versions = versions
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._versions = Versions(catalog)
 
     def carry_out(
         self, unit: Unit, version: StoredVersion, compiled: Compiled, plan: PublishPlan, now: int
@@ -53,6 +57,9 @@ class VersionPlans:
                 unit.workflows.move_standing(
                     workspace_id, workflow, older[one.version], one.step, version, node, awaits_of(node)
                 )
+        if any(one.fate is Fate.EXIT and one.step for one in standing):
+            progress = Progress(self._catalog, self._versions, custom_conditions(self._catalog))
+            progress.begin_stranded(unit, workspace_id, workflow, now)
         return standing
 
     def _decide(self, one: StandingRuns, plan: PublishPlan, programs: Mapping[int, Program], new: Program) -> None:

@@ -16,7 +16,6 @@ from nhip.domain.workflow import WorkflowState
 from nhip.engine.definitions.definition import Compiled, compile_definition
 from nhip.engine.definitions.next_times import NextTimes, next_times
 from nhip.ports import Unit
-from nhip.services.runs.matching import Versions
 from nhip.services.scans import asking
 from nhip.services.workflows.definition_checks import Checked, check_definition
 from nhip.services.workflows.version_plans import VersionPlans
@@ -64,7 +63,7 @@ class Workflows:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._plans = VersionPlans(Versions(catalog))
+        self._plans = VersionPlans(catalog)
 
     # --- drafts ------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from nhip.adapters.db import tables
 from nhip.adapters.db.statements import BulkInsert, BulkUpdate, Statement
-from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingStep, StepRow, StepUpdate
+from nhip.domain.runs import ClaimedStep, OpenRun, RunContext, RunRow, StandingRun, StandingStep, StepRow, StepUpdate
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -126,7 +126,16 @@ _BEGIN = Statement(
     "UPDATE runs SET state = 'running' WHERE {id in ids} AND +workspace_id = :workspace_id AND state = 'queued'"
     " RETURNING id, version_id"
 )
-_STATES = Statement("SELECT id, state FROM runs WHERE {id in ids} AND +workspace_id = :workspace_id")
+_STANDING = Statement(
+    "SELECT r.id, r.state, r.workflow, w.published_version FROM runs r"
+    " LEFT JOIN workflows w ON w.workspace_id = r.workspace_id AND w.name = r.workflow"
+    " WHERE {r.id in ids} AND +r.workspace_id = :workspace_id"
+)
+_STRANDED = Statement(
+    "SELECT DISTINCT q.contact_id FROM runs q WHERE q.workspace_id = :workspace_id AND q.workflow = :workflow"
+    " AND q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.workspace_id = q.workspace_id"
+    " AND r.contact_id = q.contact_id AND r.workflow = q.workflow AND r.state = 'running') ORDER BY q.contact_id"
+)
 _LAST_ENTRY = Statement(
     "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state IN ('running', 'queued') THEN 1 ELSE 0 END) FROM runs"
     " WHERE workspace_id = :workspace_id AND workflow = :workflow AND {contact_id in contact_ids} GROUP BY contact_id"
@@ -154,8 +163,9 @@ class SqlRuns:
     def finish(self, runs: Sequence[tuple[str, str | None, int, str]]) -> None:
         _FINISH_RUNS.run(self._connection, runs)
 
-    def states(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
-        return {row[0]: row[1] for row in _STATES.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))}
+    def standing(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, StandingRun]:
+        rows = _STANDING.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))
+        return {row[0]: StandingRun(state=row[1], workflow=row[2], newest=row[3] or 0) for row in rows}
 
     def places(self, workspace_id: int, run_ids: Sequence[str]) -> list[tuple[str, str, int, int]]:
         rows = _PLACES.run(self._connection, workspace_id=workspace_id, run_ids=list(run_ids))
@@ -174,6 +184,10 @@ class SqlRuns:
     def begin(self, workspace_id: int, run_ids: Sequence[str]) -> dict[str, str]:
         rows = _BEGIN.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))
         return {row[0]: row[1] for row in rows}
+
+    def stranded(self, workspace_id: int, workflow: str) -> list[str]:
+        rows = _STRANDED.run(self._connection, workspace_id=workspace_id, workflow=workflow)
+        return [row[0] for row in rows]
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
         rows = _LAST_ENTRY.run(

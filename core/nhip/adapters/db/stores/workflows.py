@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from nhip.adapters.db.statements import Statement
 from nhip.domain.configured import ChannelAccount, PublishedVersion, Template
 from nhip.domain.messages import Content, MessageClass, Money
+from nhip.domain.workflow import Mode
 
 _texts = msgspec.json.Decoder(list[str]).decode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -25,6 +26,10 @@ _VERSIONS = Statement(
 )
 _HEARD = Statement(
     "SELECT DISTINCT listens FROM workflow_versions WHERE workspace_id = :workspace_id AND listens IS NOT NULL"
+)
+_MENTIONS_QUEUES = Statement(
+    "SELECT definition FROM workflow_versions WHERE workspace_id = :workspace_id AND workflow = :workflow"
+    " AND number > :after AND number <= :upto AND definition LIKE :mentioned"
 )
 _CHANNEL_COLUMNS = (
     "name, id, type, config, rate_per_second, next_free_at, price_amount, price_currency, revision, hook_token"
@@ -80,6 +85,13 @@ class SqlPublished:
     def heard(self, workspace_id: int) -> set[str]:
         rows = _HEARD.run(self._connection, workspace_id=workspace_id)
         return {kind for row in rows for kind in _texts(row[0])}
+
+    def queues(self, workspace_id: int, workflow: str, after: int, upto: int) -> bool:
+        rows = _MENTIONS_QUEUES.run(
+            self._connection, workspace_id=workspace_id, workflow=workflow, after=after, upto=upto,
+            mentioned=f'%"{Mode.QUEUED}"%',
+        )  # fmt: skip
+        return any(_decode(row[0]).get("settings", {}).get("mode") == Mode.QUEUED for row in rows)
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:
         return [
