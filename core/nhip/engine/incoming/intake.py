@@ -15,7 +15,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.times import parse_time, to_micros
 from nhip.engine.customers.snapshots import TAG_EVENTS
 from nhip.engine.facts.decoding import problem_of
-from nhip.engine.facts.moments import zone_names
+from nhip.engine.facts.moments import date_of, zone_names
 from nhip.engine.incoming.phones import normalise_phone
 
 MAX_NESTING: Final = 32
@@ -215,6 +215,9 @@ class Intake:
         zone = snapshot.get("timezone")
         if zone and zone not in zone_names():
             raise invalid(f"{prefix}timezone", "unknown_timezone", f"there is no time zone {zone!r}")
+        birthday = snapshot.get("birthday")
+        if birthday and date_of(birthday) is None:
+            raise invalid(f"{prefix}birthday", "bad_value", f"there is no day {birthday!r}")
         if "tags" in snapshot:
             snapshot["tags"] = list(dict.fromkeys(snapshot["tags"]))
         for name in _NAMES_ONE:
