@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from nhip.domain.errors import InvalidInput
+from nhip.domain.taxonomies import Taxonomy
+from nhip.services.workspace.taxonomies import Taxonomies
 from tests.support.api import Api, expect
 from tests.support.world import World
 
@@ -117,6 +119,23 @@ async def test_words_that_there_are_not_are_refused_when_a_workflow_is_published
     with pytest.raises(InvalidInput) as refused:
         await world.workflow("late", step)
     assert [(one.path, one.code) for one in refused.value.problems] == expected
+
+
+async def test_resolved_is_what_the_workspace_says(world: World) -> None:
+    mine = {"statuses": [{"code": "done", "name": "Đợi khách"}, {"code": "xong", "name": "Xong", "resolved": True}]}
+    await world.engine.database.transact(
+        Taxonomies(world.engine.catalog).save, world.workspace_id, "ticket", msgspec.convert(mine, Taxonomy),
+        if_match=None, actor="tester", now=world.clock.micros(),
+    )  # fmt: skip
+    on = {"id": "r", "type": "ticket", "config": {"on": "resolved"}}
+    await world.workflow("ask", {"id": "tag", "action": "update_contact", "config": {"add_tags": ["Hỏi"]}}, on=on)
+
+    runs = []
+    for status in ("new", "done", "xong", "closed", "new", "xong"):
+        await world.happens("ticket.updated", ticket={"external_id": "TK-1", "status": status})
+        runs.append(await world.value("SELECT COUNT(*) FROM runs"))
+
+    assert runs == [0, 0, 1, 1, 1, 2]
 
 
 async def test_a_trigger_is_refused_as_well(world: World) -> None:

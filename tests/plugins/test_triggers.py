@@ -94,6 +94,14 @@ def test_an_order_cannot_enter_the_status_it_is_in() -> None:
 # --- ticket -----------------------------------------------------------------------------------------------------------
 
 
+def ended(before: str | None, after: str, *, closes: bool) -> dict[str, Any]:
+    """The facts of a ticket that is over, and by this event where it ``closes`` it."""
+    facts = changed("ticket", before, after, closed_at="2026-11-21T01:00:00Z")
+    if closes:
+        facts["previous"]["ticket"]["closed_at"] = None
+    return facts
+
+
 @pytest.mark.parametrize(
     ("config", "event_type", "facts", "expected"),
     [
@@ -124,17 +132,24 @@ def test_an_order_cannot_enter_the_status_it_is_in() -> None:
             id="no sub-type",
         ),
         pytest.param(
-            {"on": "resolved"}, "ticket.status_changed", changed("ticket", "new", "done"), True, id="resolved"
+            {"on": "resolved"}, "ticket.status_changed", ended("new", "xong", closes=True), True, id="resolved"
         ),
         pytest.param(
-            {"on": "resolved"}, "ticket.created", changed("ticket", None, "done"), True, id="arrives resolved"
+            {"on": "resolved"}, "ticket.created", ended(None, "xong", closes=False), True, id="arrives resolved"
         ),
         pytest.param(
             {"on": "resolved"},
             "ticket.status_changed",
-            changed("ticket", "done", "closed"),
+            ended("done", "xong", closes=False),
             False,
             id="already resolved",
+        ),
+        pytest.param(
+            {"on": "resolved"},
+            "ticket.status_changed",
+            changed("ticket", "new", "done"),
+            False,
+            id="not the last status",
         ),
         pytest.param(
             {"on": "resolved", "to": ["Đã xong"]},

@@ -10,13 +10,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from nhip import Config, Lowered, Trigger, all_of, hookimpl, test
+from nhip import Config, Lowered, Trigger, all_of, any_of, hookimpl, test
 
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)]
 
 WORDS = ("type", "sub_type", "source")
-RESOLVED = ("done", "resolved", "closed")
-"""The statuses that mean resolved, where the configuration does not say which."""
 
 
 class TicketConfig(Config):
@@ -33,7 +31,7 @@ class TicketConfig(Config):
         Names,
         Meta(
             description="The statuses that it then has; any where the list is empty. For resolved, the statuses that "
-            "mean resolved: done, resolved and closed where the list is empty."
+            "mean resolved: where the list is empty, those by which a ticket is over in this workspace."
         ),
     ] = ()
     type: Annotated[Names, Meta(description="The ticket's types; any where the list is empty.")] = ()
@@ -57,16 +55,17 @@ class Ticket(Trigger):
 
     def lower(self, config: TicketConfig) -> Lowered:
         """Resolved is no event of its own: it is entering one of the last statuses from one that is not."""
-        on = config.on or ("status_changed" if config.to else "created")
-        to = config.to or (RESOLVED if on == "resolved" else ())
+        on, to = config.on or ("status_changed" if config.to else "created"), config.to
         types = ["ticket.status_changed" if on == "resolved" else f"ticket.{on}"]
-        if to and on in ("status_changed", "resolved"):
+        if on == "resolved" or (to and on == "status_changed"):
             types.append("ticket.created")
+        ends = any_of(test("ticket.closed_at", "changed"), test("event.type", "equals", "ticket.created"))
         return Lowered(
             event_types=tuple(types),
             condition=all_of(
                 test("ticket.status", "in", list(to)) if to else None,
-                test("previous.ticket.status", "not_in", list(to)) if on == "resolved" else None,
+                test("previous.ticket.status", "not_in", list(to)) if to and on == "resolved" else None,
+                all_of(test("ticket.closed_at", "is_not_empty"), ends) if not to and on == "resolved" else None,
                 test("ticket.type", "in", list(config.type)) if config.type else None,
                 test("ticket.sub_type", "in", list(config.sub_type)) if config.sub_type else None,
                 test("ticket.source", "in", list(config.source)) if config.source else None,

@@ -98,12 +98,21 @@ def contact_facts(contact: Contact, activity: Mapping[str, ActivityCount] | None
 
 
 def record_facts(record: Record) -> Attributes:
-    """The record as conditions and templates see it."""
+    """The record as conditions and templates see it; ``closed_at`` is there while it is over by its status."""
     facts = dict(record.attributes)
     facts["id"] = record.id
     facts["created_at"] = format_micros(record.created_at)
     facts["updated_at"] = format_micros(record.updated_at)
+    if record.closed_at is not None:
+        facts["closed_at"] = format_micros(record.closed_at)
     return facts
+
+
+def before_closing(closed_at: int | None, record: Record) -> Attributes:
+    """What a record's ``closed_at`` was before a change, where the change ended or reopened it."""
+    if (closed_at is None) == (record.closed_at is None):
+        return {}
+    return {"closed_at": None if closed_at is None else format_micros(closed_at)}
 
 
 def contact_events(

@@ -18,7 +18,7 @@ from nhip.domain.ids import new_id
 from nhip.domain.merging import MERGED
 from nhip.domain.scores import SCORE_CHANGED
 from nhip.engine.conditions.decide import CustomConditions
-from nhip.engine.customers.snapshots import contact_events, record_events, record_facts, told_apart
+from nhip.engine.customers.snapshots import before_closing, contact_events, record_events, record_facts, told_apart
 from nhip.plugin_api import CALENDAR
 from nhip.ports import Unit
 from nhip.services.events.known import Known, Reads, named_contact
@@ -177,13 +177,15 @@ class _Batch:
             if snapshot.mentioned and (snapshot.type, snapshot.external_id) not in known.records:
                 continue
             holder = None if snapshot.mentioned else contact
+            known_record = known.records.get((snapshot.type, snapshot.external_id))
+            closed_at = known_record.closed_at if known_record is not None else None
             record, created, old = known.lay_record(
                 snapshot.type, snapshot.external_id, snapshot.fields, holder, time, stated=event.time is not None
             )
             facts[snapshot.type] = record_facts(record)
             following += record_events(snapshot.type, created, old, record.attributes)
             if old:
-                previous[snapshot.type] = old
+                previous[snapshot.type] = old | before_closing(closed_at, record)
         happenings = self.happen(event, time, following)
         if not happenings:
             return EventReceipt(id=contact.id if contact else "", source_id=event.source_id, duplicate=False, runs=())

@@ -37,6 +37,8 @@ REQUESTED: Final = "workflow.requested"
 """The type of the event by which a contact enters a workflow that another one starts."""
 MOST_RECORDS: Final = 100
 """How many records of a type an action may look at."""
+_ENGINES: Final = frozenset({"id", "created_at", "updated_at", "closed_at"})
+"""What a record's facts have that no snapshot says."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -304,7 +306,7 @@ class UnitLocalContext:
             return written
         known = self._run.facts.get(record_type)
         if known is not None and known.get("external_id") == external_id:
-            return {name: value for name, value in known.items() if name not in ("id", "created_at", "updated_at")}
+            return {name: value for name, value in known.items() if name not in _ENGINES}
         found = self._stored(self._unit.customers.records, self._step.workspace_id, record_type, [external_id])
         return dict(found[0].attributes) if found else None
 
