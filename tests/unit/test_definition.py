@@ -163,6 +163,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "holdout": ({"settings": {"holdout_percent": 5}}, "settings.holdout_percent", "not_allowed"),
     "exit_when": ({"settings": {"exit_when": [{}]}}, "settings.exit_when[0]", "bad_value"),
+    "exit_when of null": ({"settings": {"exit_when": [{"where": None}]}}, "settings.exit_when[0]", "bad_value"),
     # journeys: what no run comes to
     "after ways that all end": (
         {"steps": [branch(then=[leaving()], otherwise=[leaving("y")]), step()]}, "steps[1]", "unreachable",
@@ -409,6 +410,19 @@ def test_all_faults_are_told_at_once() -> None:
     assert [problem.path for problem in refused.value.problems] == [
         "name", "triggers[0].type", "settings.x", "steps[0].action", "steps[1]",
     ]  # fmt: skip
+
+
+def test_a_step_that_nobody_comes_to_keeps_its_place_behind_one_that_cannot_be_read() -> None:
+    ways = split("no way", way(100, step("a", action="no"), leaving(), waiting({"for": "P1D"})))
+    with pytest.raises(InvalidInput) as refused:
+        compile_definition(definition(steps=[step(action="no"), ways, leaving("end"), step("b")]), CATALOG)
+    assert [(problem.path, problem.code) for problem in refused.value.problems] == [
+        ("steps[0].action", "unknown_action"),
+        ("steps[1].split[0]", "bad_value"),
+        ("steps[1].split[1].steps[0].action", "unknown_action"),
+        ("steps[1].split[1].steps[2]", "unreachable"),
+        ("steps[3]", "unreachable"),
+    ]
 
 
 @pytest.mark.parametrize("raw", [None, [], "x", 3, True], ids=repr)

@@ -90,7 +90,7 @@ def _exits(reading: Reading, raw: Any, conditions: Node | None) -> tuple[ExitWhe
     found = []
     for position, item in enumerate(raw):
         path = f"settings.exit_when[{position}]"
-        if not isinstance(item, dict) or not item.keys() & {"event", "where"}:
+        if not isinstance(item, dict) or ("event" not in item and item.get("where") is None):
             reading.fault(path, "bad_value", 'what ends a run is {"event": …}, {"where": {…}}, or both')
             continue
         reading.unknown(item, {"event", "where"}, path)
@@ -99,7 +99,7 @@ def _exits(reading: Reading, raw: Any, conditions: Node | None) -> tuple[ExitWhe
         if not events and where is not None and _holds_always(where, conditions):
             reading.fault(f"{path}.where", "always_holds", "this ends every run before its first step")
         if not events and where is None:
-            continue  # told already, or a where of null
+            continue  # told already
         found.append(ExitWhen(events=events, where=where))
     return tuple(found)
 

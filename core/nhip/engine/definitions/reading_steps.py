@@ -1,9 +1,10 @@
 """Read the steps of a definition."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
-from nhip.domain.workflow import ActionStep, ExitStep, IfStep, RepeatStep, SplitStep, Step, WaitStep, Way
+from nhip.domain.workflow import ActionStep, ExitStep, IfStep, RepeatStep, SplitStep, Step, WaitFor, WaitStep, Way
 from nhip.engine.definitions.reading import Reading
 from nhip.engine.definitions.reading_waits import read_wait
 from nhip.plugin_api import Action
@@ -16,6 +17,8 @@ MAX_PASSES: Final = 1000
 MAX_ALL_PASSES: Final = 10_000
 """How often a loop may go round with all the loops around it."""
 _MAX_FALLBACKS: Final = 5
+_IN_ITS_PLACE: Final = WaitStep(id="", wait=WaitFor(duration=timedelta()))
+"""Stands where a step could not be read, so that those after it are told by their own places."""
 _FORMS: Final = {
     "action": frozenset({"config", "fallback", "expires_after"}),
     "wait": frozenset[str](),
@@ -41,8 +44,7 @@ def read_steps(reading: Reading, raw: Any, path: str, depth: int = 0, passes: in
             reading.fault(place, "too_many_steps", f"a workflow has at most {MAX_STEPS} steps")
             break
         step = _step(reading, item, place, depth, passes)
-        if step is not None:
-            steps.append(step)
+        steps.append(step if step is not None else _IN_ITS_PLACE)
     return tuple(steps)
 
 
@@ -98,6 +100,7 @@ def _split(reading: Reading, raw: Any, path: str, identifier: str, depth: int, p
         here = f"{place}[{position}]"
         if not isinstance(item, dict):
             reading.fault(here, "bad_value", 'a way is an object: {"weight": 50, "steps": []}')
+            ways.append(Way(weight=0, name="", steps=()))
             continue
         reading.unknown(item, {"weight", "name", "steps"}, here)
         weight = item.get("weight")
@@ -110,7 +113,7 @@ def _split(reading: Reading, raw: Any, path: str, identifier: str, depth: int, p
         steps = read_steps(reading, item.get("steps", []), f"{here}.steps", depth + 1, passes)
         ways.append(Way(weight=weight, name=name, steps=steps))
     total = sum(way.weight for way in ways)
-    if total != 100 and len(ways) == len(raw):
+    if total != 100 and all(isinstance(item, dict) for item in raw):
         reading.fault(place, "bad_weights", f"the weights have to sum to 100, and sum to {total}")
     return SplitStep(id=identifier, ways=tuple(ways))
 
