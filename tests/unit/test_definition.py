@@ -489,12 +489,24 @@ WARNINGS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         },
         [("steps[1].steps[0]", "after_conversion")],
     ),
+    "times of fields that there are not": (
+        {
+            "triggers": [
+                {"id": "b", "type": "date_reminder", "config": {"field": "contact.birthdya", "offsets": ["-P3D"]}},
+                {"id": "n", "type": "date_reminder", "config": {"field": "contact.custom.renewal"}},
+            ],
+            "steps": [waiting({"until": "contact.nmae"}), waiting({"until": "steps.w.output.data.at"}, "x"),
+                      waiting({"until": "steps.v.output.data.at"}, "y")],
+        },
+        [("steps[0].wait.until", "unknown_field"), ("steps[2].wait.until", "unknown_field"),
+         ("triggers[0].config", "unknown_field")],
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "expected"), WARNINGS.values(), ids=WARNINGS.keys())
 def test_what_is_allowed_and_probably_not_meant(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    found = lint(compile_definition(definition(**changes), CATALOG), {"contact": frozenset({"name", "tags"})})
+    found = lint(compile_definition(definition(**changes), CATALOG), {"contact": frozenset({"name", "tags", "custom"})})
     assert sorted((one.path, one.code) for one in found) == expected
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from nhip.domain.conditions import Node
 from nhip.domain.errors import Problem
-from nhip.domain.workflow import WaitEvent, WaitFor
+from nhip.domain.scans import DateScan, MomentScan
+from nhip.domain.workflow import WaitEvent, WaitFor, WaitUntil
 from nhip.engine.conditions.decide import fields_of
 from nhip.engine.definitions.definition import Compiled
 from nhip.engine.definitions.program import NodeKind, Program
@@ -38,14 +39,25 @@ def _silent_triggers(compiled: Compiled) -> Iterator[Problem]:
 
 def _unknown_fields(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
     ids = {node.id for node in compiled.program.nodes}
+    for path, field in _fields(compiled):
+        root, _, rest = field.partition(".")
+        name = rest.partition(".")[0]
+        known = ids if root == "steps" else fields.get(root)
+        if name and known is not None and name not in known:
+            said = f"{field!r}: there is no step {name!r}" if root == "steps" else f"{root} has no field {name!r}"
+            yield Problem(path=path, code="unknown_field", message=said)
+
+
+def _fields(compiled: Compiled) -> Iterator[tuple[str, str]]:
+    """Every field that is read, with the place that names it."""
+    for position, use in enumerate(compiled.definition.triggers):
+        dated = {scan.field for scan in compiled.asked.get(use.id, ()) if isinstance(scan, DateScan | MomentScan)}
+        yield from ((f"triggers[{position}].config", field) for field in sorted(dated))
+    for node in compiled.program.nodes:
+        if isinstance(node.wait, WaitUntil) and node.wait.field is not None:
+            yield f"{node.path}.wait.until", node.wait.field
     for path, condition in _conditions(compiled):
-        for field in sorted(fields_of(condition)):
-            root, _, rest = field.partition(".")
-            name = rest.partition(".")[0]
-            known = ids if root == "steps" else fields.get(root)
-            if name and known is not None and name not in known:
-                said = f"{field!r}: there is no step {name!r}" if root == "steps" else f"{root} has no field {name!r}"
-                yield Problem(path=path, code="unknown_field", message=said)
+        yield from ((path, field) for field in sorted(fields_of(condition)))
 
 
 def _conditions(compiled: Compiled) -> Iterator[tuple[str, Node]]:
