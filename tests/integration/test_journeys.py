@@ -181,6 +181,15 @@ class TestWaitingForATime:
         await shop.work()
         assert (await shop.run_states())[-1] == "completed"  # it is open, so nothing waits
 
+    async def test_hours_that_are_over_when_somebody_is_there_again_are_waited_for_anew(self, shop: World) -> None:
+        window = {"id": "w", "wait": {"window": {"from": "20:00", "to": "21:00"}}}  # it is 08:00
+        await shop.workflow("call", window, tag("called"))
+        await shop.happens()
+        await shop.later(hours=18)
+        assert (await tags(shop), await shop.run_states()) == ([], ["running"])
+        await shop.later(hours=18, minutes=30)
+        assert (await tags(shop), await shop.run_states()) == (["called"], ["completed"])
+
 
 class TestLoopsAndSplits:
     async def test_a_loop_goes_round_as_often_as_it_says(self, shop: World) -> None:

@@ -17,12 +17,13 @@ from nhip.domain.runs import (
     StepState,
     StepUpdate,
 )
-from nhip.domain.times import from_micros
+from nhip.domain.times import from_micros, to_micros
+from nhip.domain.workflow import Waiting, WaitWindow
 from nhip.engine.conditions.decide import CustomConditions
 from nhip.engine.definitions.definition import Compiled
 from nhip.engine.facts.calendars import ClosedDays
 from nhip.engine.journeys.advance import Advance, Finish, Position, advance
-from nhip.engine.times.waits import outcome_at_end
+from nhip.engine.times.waits import outcome_at_end, window_opening
 from nhip.ports import Unit
 from nhip.services.runs.facts import RunFacts, load_run_facts
 from nhip.services.runs.matching import Versions
@@ -33,6 +34,8 @@ TAKES_OUTCOME: Final = frozenset({StepState.RUNNING, StepState.UNKNOWN, StepStat
 """The states in which a step takes the outcome of its last attempt."""
 _WAITING: Final = frozenset({StepState.WAITING})
 _BEGUN_AT_ONCE: Final = 500
+_SHORTEST_WINDOW: Final = 60_000_000
+"""Microseconds: hours begin and end by the minute."""
 _LEFT: Final = frozenset({RunState.CANCELLED, RunState.EXITED})
 """The states of a run that somebody ended while a step of it was under way."""
 NOT_COMPILED: Final = "the workflow's version cannot be compiled any more: a plugin is missing or refuses it"
@@ -95,22 +98,49 @@ class Progress:
         return mine
 
     def wake(self, unit: Unit, steps: Sequence[ClaimedStep], now: int) -> None:
-        """Let runs go on whose wait is over."""
+        """Let runs go on whose wait is over. Who waited for hours that are over by now waits for the next ones."""
         by_workspace: dict[int, list[str]] = {}
         for step in steps:
             by_workspace.setdefault(step.workspace_id, []).append(step.version_id)
         compiled: dict[str, Compiled] = {}
         for workspace_id, versions in by_workspace.items():
             compiled |= self._versions.get(unit, workspace_id, versions)
+        waits = {
+            step.id: compiled[step.version_id].program.nodes[step.node].wait
+            for step in steps
+            if step.kind == StepKind.WAIT and step.version_id in compiled
+        }
+        openings = self._openings(unit, steps, waits, now)
         changes = []
         for step in steps:
             if step.kind != StepKind.WAIT:  # an action that waits hears of it
                 changes.append(StepChange(step=step, state=StepState.READY, due_at=now))
-                continue
-            version = compiled.get(step.version_id)
-            wait = version.program.nodes[step.node].wait if version is not None else None
-            changes.append(StepChange(step=step, state=StepState.DONE, outcome=outcome_at_end(wait)))
+            elif openings.get(step.id, now) > now:
+                changes.append(StepChange(step=step, state=StepState.WAITING, due_at=openings[step.id]))
+            else:
+                outcome = outcome_at_end(waits.get(step.id))
+                changes.append(StepChange(step=step, state=StepState.DONE, outcome=outcome))
         self.record(unit, changes, now, expected=_WAITING)
+
+    def _openings(
+        self, unit: Unit, steps: Sequence[ClaimedStep], waits: Mapping[str, Waiting | None], now: int
+    ) -> dict[str, int]:
+        """When the hours are open, now or next, for which these steps wait, where nobody was there when they began."""
+        late: dict[int, list[tuple[ClaimedStep, WaitWindow]]] = {}
+        for step in steps:
+            wait = waits.get(step.id)
+            if isinstance(wait, WaitWindow) and now - step.wanted_at >= _SHORTEST_WINDOW:
+                late.setdefault(step.workspace_id, []).append((step, wait))
+        found: dict[str, int] = {}
+        for workspace_id, mine in late.items():
+            run_ids = [step.run_id for step, _ in mine]
+            runs = load_run_facts(unit, self._catalog, self._versions, workspace_id, run_ids, now)
+            closed = closed_days(unit, workspace_id)
+            for step, window in mine:
+                if step.run_id in runs:
+                    opening = window_opening(window, runs[step.run_id].facts, from_micros(now), closed)
+                    found[step.id] = to_micros(opening)
+        return found
 
     def end(
         self,
