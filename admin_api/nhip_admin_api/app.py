@@ -70,7 +70,7 @@ def routed() -> Litestar:
 
 
 def serve(app: Litestar, engine: Engine) -> Litestar:
-    """Let an app serve an engine, from its next start on; what it kept of another is forgotten."""
+    """Let an app serve an engine, from its next start on."""
     authenticator = Authenticator(engine.database, engine.clock)
     telemetry = Telemetry()
     app.state = State({"engine": engine, "authenticator": authenticator, "telemetry": telemetry})

@@ -1,4 +1,8 @@
-"""What handlers may ask for by name: ``engine: TheEngine``, ``principal: ThePrincipal`` and the others."""
+"""What handlers may ask for by name: ``engine: TheEngine``, ``principal: ThePrincipal`` and the others.
+
+A service that there is one of in each process is a part of the engine: ``engine.segments``. One that is made for a
+request is a dependency of its controller.
+"""
 
 from typing import Annotated, Any, cast
 

@@ -26,6 +26,12 @@ from nhip.services.customers.segments import Segments
 from nhip.services.desk.telesales_campaigns import TelesalesCampaigns
 from nhip.services.desk.telesales_entries import TelesalesEntries
 from nhip.services.desk.telesales_returns import TelesalesReturns
+from nhip.services.doors.call_requests import CallRequests
+from nhip.services.doors.calls import Calls
+from nhip.services.doors.hooks import Hooks
+from nhip.services.doors.ratings import Ratings
+from nhip.services.doors.source_doors import SourceDoors
+from nhip.services.doors.sources import Sources
 from nhip.services.events.inbox import Inbox
 from nhip.services.events.ingest import Ingest
 from nhip.services.execution.execute import Execution
@@ -110,6 +116,12 @@ class Engine:
             scores=ScoreSweep(self.ingest, self.clock), work=work, lease_seconds=settings.lease_seconds,
             max_in_flight=settings.max_in_flight, reconcile_seconds=settings.reconcile_seconds,
         )  # fmt: skip
+        self.hooks = Hooks(database, self.receipts, self.channels, doorbell)
+        requests = CallRequests(self.ingest, self.execution, self.receipts, self.clock)
+        self.calls = Calls(database, requests, self.channels, doorbell)
+        self.sources = Sources(self.vault)
+        self.source_doors = SourceDoors(database, self.sources, self.intake, self.inbox, self.clock)
+        self.ratings = Ratings(database, self.ingest, self.intake, self.inbox, self.rating_links, self.clock, doorbell)
         self._working: asyncio.Task[None] | None = None
 
     @classmethod
@@ -170,7 +182,8 @@ class Engine:
         if self._working is not None:
             self._working.cancel()
             await asyncio.gather(self._working, return_exceptions=True)
-        await self.inbox.drain()
+        for door in (self.hooks, self.calls, self.inbox):
+            await door.drain()
         await self.doorbell.close()
         await self.channels.close()
         await self.http.close()

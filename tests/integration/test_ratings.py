@@ -214,10 +214,7 @@ async def test_what_cannot_be_stored_now_is_not_lost(api: Api, monkeypatch: pyte
 
 
 def door(world: World) -> Ratings:
-    engine = world.engine
-    return Ratings(
-        engine.database, engine.ingest, engine.intake, engine.inbox, engine.rating_links, engine.clock, engine.doorbell
-    )
+    return world.engine.ratings
 
 
 async def resolved(world: World) -> str:

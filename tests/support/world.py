@@ -26,7 +26,6 @@ from nhip.engine.incoming.intake import CloudEvent
 from nhip.ports import Unit
 from nhip.services.channels.accounts import ChannelAccounts
 from nhip.services.channels.templates import Templates
-from nhip.services.doors.hooks import Hooks
 from nhip.services.workflows.workflows import Published, Workflows
 from nhip.settings import load
 from tests.support import scripted_actions, scripted_channels
@@ -49,7 +48,7 @@ class World:
         self.clock = clock
         self.workspace_id = workspace_id
         self.workflows = Workflows(engine.catalog)
-        self.hooks = Hooks(engine.database, engine.receipts, engine.channels, engine.doorbell)
+        self.hooks = engine.hooks
         self.whole = True
         """Whether everything that ever happened is still stored."""
 

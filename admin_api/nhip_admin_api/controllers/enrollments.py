@@ -1,13 +1,9 @@
 """``/v1/workflows/{name}/enroll`` and ``…/enrollments``: many contacts enter a workflow because somebody asks."""
 
-from typing import Final
-
 from litestar import Controller, Response, get, post
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody
 
 from nhip.domain.segments import EnrolmentDraft
-from nhip.services.customers.enrolments import Enrolments
 from nhip_admin_api.auth import requires
 from nhip_admin_api.dependencies import TheEngine, ThePaging, ThePrincipal
 from nhip_admin_api.limits import INGEST_BYTES
@@ -15,21 +11,11 @@ from nhip_admin_api.pagination import Page
 from nhip_admin_api.schemas.segments import Enrollment
 
 
-def provide_enrolments(engine: TheEngine) -> Enrolments:
-    """The dependency ``enrolments``."""
-    return engine.enrolments
-
-
-TheEnrolments = NamedDependency[Enrolments]
-DEPENDENCIES: Final = {"enrolments": Provide(provide_enrolments, sync_to_thread=False)}
-
-
 class EnrollmentsController(Controller):
     """Enrolments."""
 
     path = "/v1/workflows/{name:str}"
     tags = ("Workflows",)
-    dependencies = DEPENDENCIES
 
     @post(
         "/enroll",
@@ -42,7 +28,6 @@ class EnrollmentsController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        enrolments: TheEnrolments,
         name: FromPath[str],
         data: JSONBody[EnrolmentDraft],
     ) -> Response[Enrollment]:
@@ -50,7 +35,7 @@ class EnrollmentsController(Controller):
         workflow's triggers are not asked, its conditions, re-entry and mode are.
         """
         stored = await engine.database.transact(
-            enrolments.start,
+            engine.enrolments.start,
             principal.workspace_id,
             name,
             data,
@@ -65,12 +50,13 @@ class EnrollmentsController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        enrolments: TheEnrolments,
         name: FromPath[str],
         paging: ThePaging,
     ) -> Response[Page[Enrollment]]:
         """With how far they are."""
-        rows = await engine.database.read(enrolments.page, principal.workspace_id, name, paging.after, paging.fetch)
+        rows = await engine.database.read(
+            engine.enrolments.page, principal.workspace_id, name, paging.after, paging.fetch
+        )
         return paging.page(rows, lambda row: row.id, Enrollment.of)
 
     @get("/enrollments/{enrollment_id:str}", guards=[requires("workflows:read")], summary="Show an enrolment")
@@ -78,12 +64,13 @@ class EnrollmentsController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        enrolments: TheEnrolments,
         name: FromPath[str],
         enrollment_id: FromPath[str],
     ) -> Enrollment:
         """How far it is, and why some did not enter."""
-        return Enrollment.of(await engine.database.read(enrolments.find, principal.workspace_id, name, enrollment_id))
+        return Enrollment.of(
+            await engine.database.read(engine.enrolments.find, principal.workspace_id, name, enrollment_id)
+        )
 
     @post(
         "/enrollments/{enrollment_id:str}/cancel",
@@ -95,13 +82,12 @@ class EnrollmentsController(Controller):
         self,
         engine: TheEngine,
         principal: ThePrincipal,
-        enrolments: TheEnrolments,
         name: FromPath[str],
         enrollment_id: FromPath[str],
     ) -> Enrollment:
         """Nobody else enters; whoever has entered stays in."""
         stored = await engine.database.transact(
-            enrolments.cancel,
+            engine.enrolments.cancel,
             principal.workspace_id,
             name,
             enrollment_id,

@@ -1,27 +1,13 @@
 """``/hooks/channels/{name}/{token}``: where providers report to. The token is the key; the plugin verifies the rest."""
 
-from typing import Any, Final, cast
+from typing import Any
 
 from litestar import Controller, HttpMethod, Request, route
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from nhip.domain.messages import InboundRequest
-from nhip.services.doors.hooks import Hooks
 from nhip_admin_api.auth import public
 from nhip_admin_api.dependencies import TheEngine
-
-
-def provide_hooks(engine: TheEngine, request: Request[Any, Any, Any]) -> Hooks:
-    """The dependency ``hooks``: one in each process, so that reports that come together are committed together."""
-    state = request.app.state
-    if "hooks" not in state:
-        state["hooks"] = Hooks(engine.database, engine.receipts, engine.channels, engine.doorbell)
-    return cast(Hooks, state["hooks"])
-
-
-TheHooks = NamedDependency[Hooks]
-DEPENDENCIES: Final = {"hooks": Provide(provide_hooks, sync_to_thread=False)}
 
 
 class HooksController(Controller):
@@ -29,7 +15,6 @@ class HooksController(Controller):
 
     path = "/hooks/channels"
     tags = ("Provider hooks",)
-    dependencies = DEPENDENCIES
 
     @route(
         "/{name:str}/{token:str}",
@@ -39,11 +24,11 @@ class HooksController(Controller):
         summary="Take a provider's report",
     )
     async def take_report(
-        self, request: Request[Any, Any, Any], hooks: TheHooks, name: FromPath[str], token: FromPath[str]
+        self, request: Request[Any, Any, Any], engine: TheEngine, name: FromPath[str], token: FromPath[str]
     ) -> dict[str, int]:
         """Receipts and inbound messages, verified by the channel's plugin. A 200 means that they are committed."""
-        account = await hooks.account(name, token)
-        taken = await hooks.receive(
+        account = await engine.hooks.account(name, token)
+        taken = await engine.hooks.receive(
             account,
             InboundRequest(
                 method=request.method,

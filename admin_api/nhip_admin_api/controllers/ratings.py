@@ -3,16 +3,15 @@
 Programs that check links for viruses, or fetch pages early, follow links in messages; so a GET shows and never rates.
 """
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from litestar import Controller, HttpMethod, MediaType, Request, Response, get, post, route
-from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 from nhip.domain.errors import MalformedInput, NhipError, NotFound, TooLarge, UnsupportedMediaType
 from nhip.domain.ratings import LONGEST_WORDS, RatingReply
-from nhip.services.doors.ratings import RatingFinal, Ratings
+from nhip.services.doors.ratings import RatingFinal
 from nhip_admin_api import rating_pages as pages
 from nhip_admin_api.auth import public
 from nhip_admin_api.dependencies import TheEngine, TheTelemetry
@@ -27,46 +26,30 @@ AnyRequest = Request[Any, Any, Any]
 Page = Response[str]
 
 
-def provide_ratings(engine: TheEngine, request: AnyRequest) -> Ratings:
-    """The dependency ``ratings``: one in each process."""
-    state = request.app.state
-    if "ratings" not in state:
-        state["ratings"] = Ratings(
-            engine.database, engine.ingest, engine.intake, engine.inbox, engine.rating_links, engine.clock,
-            engine.doorbell,
-        )  # fmt: skip
-    return cast(Ratings, state["ratings"])
-
-
-TheRatings = NamedDependency[Ratings]
-DEPENDENCIES: Final = {"ratings": Provide(provide_ratings, sync_to_thread=False)}
-
-
 class RatingsController(Controller):
     """The page of a ticket."""
 
     path = "/rate"
     tags = ("Ratings",)
-    dependencies = DEPENDENCIES
 
     @get("/{token:str}", guards=[public], media_type=MediaType.HTML, summary="Show a customer the page of a ticket")
-    async def show(self, request: AnyRequest, ratings: TheRatings, token: FromPath[str]) -> Page:
+    async def show(self, request: AnyRequest, engine: TheEngine, token: FromPath[str]) -> Page:
         """A form with five stars and room for a remark. It never rates: `?stars=4` only chooses.
 
         What cannot be rated, or no longer, answers the same page with 404, whyever.
         """
         try:
-            asked = await ratings.look(token)
+            asked = await engine.ratings.look(token)
         except NhipError as error:
             return _refused(error)
         return _page(pages.form(token, asked, stars=_stars(request.query_params.get("stars"))))
 
     @route("/{token:str}", http_method=[HttpMethod.HEAD], guards=[public], include_in_schema=False)
-    async def probe(self, ratings: TheRatings, token: FromPath[str]) -> Response[None]:
+    async def probe(self, engine: TheEngine, token: FromPath[str]) -> Response[None]:
         """What GET would answer, without the page."""
         status = 200
         try:
-            await ratings.look(token)
+            await engine.ratings.look(token)
         except NhipError as error:
             status = answer(error, RatingsController.path).details.status
         return Response(None, status_code=status, media_type=MediaType.HTML, headers=pages.HEADERS)
@@ -74,16 +57,14 @@ class RatingsController(Controller):
     @post(
         "/{token:str}", guards=[public], status_code=200, media_type=MediaType.HTML, summary="Take a customer's rating"
     )
-    async def rate(
-        self, request: AnyRequest, ratings: TheRatings, telemetry: TheTelemetry, token: FromPath[str]
-    ) -> Page:
+    async def rate(self, request: AnyRequest, engine: TheEngine, telemetry: TheTelemetry, token: FromPath[str]) -> Page:
         """The page's form: `stars`, 1 to 5, and `words`. It becomes `ticket.rated`, and the page thanks.
 
         The same once more changes nothing, another rating replaces what was said. Where something is wrong, the form
         comes back with what was sent.
         """
         try:
-            asked = await ratings.look(token)
+            asked = await engine.ratings.look(token)
         except NhipError as error:
             return _refused(error)
         stars, words = None, ""
@@ -93,7 +74,7 @@ class RatingsController(Controller):
                 return _page(pages.form(token, asked, words=words[:LONGEST_WORDS], wrong="choose"), 422)
             if len(words) > LONGEST_WORDS:
                 return _page(pages.form(token, asked, stars=stars, words=words, wrong="too_long"), 422)
-            receipts = await ratings.rate(token, RatingReply(rating=stars, words=words))
+            receipts = await engine.ratings.rate(token, RatingReply(rating=stars, words=words))
         except (NhipError, HTTPException) as error:
             if isinstance(error, NotFound):
                 return _refused(error)

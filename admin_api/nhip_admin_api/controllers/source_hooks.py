@@ -11,8 +11,7 @@ from nhip.domain.errors import NhipError, NotPermitted, UnsupportedMediaType
 from nhip.domain.sources import StoredSource
 from nhip.services.doors.source_doors import Arrival
 from nhip_admin_api.auth import public
-from nhip_admin_api.controllers.sources import DEPENDENCIES, TheDoors
-from nhip_admin_api.dependencies import TheTelemetry
+from nhip_admin_api.dependencies import TheEngine, TheTelemetry
 from nhip_admin_api.errors import PROBLEM_TYPE, answer
 from nhip_admin_api.form_bodies import read_content
 from nhip_admin_api.limits import OTHER_BYTES, read_body
@@ -26,23 +25,22 @@ class SourceHooksController(Controller):
 
     path = "/hooks/in"
     tags = ("Sources",)
-    dependencies = DEPENDENCIES
 
     @post("/{source_token:str}", guards=[public], status_code=202, summary="Take what another system sends")
     async def take(
-        self, request: AnyRequest, doors: TheDoors, telemetry: TheTelemetry, source_token: FromPath[str]
+        self, request: AnyRequest, engine: TheEngine, telemetry: TheTelemetry, source_token: FromPath[str]
     ) -> Response[Receipt]:
         """JSON or a form (urlencoded, or multipart without files), verified over its exact bytes, then mapped.
 
         The answer means that the events are committed. A source that Facebook or Zalo reports to answers 200.
         """
-        source = await doors.find(source_token)
+        source = await engine.source_doors.find(source_token)
         shared = _shared(request, source)
         try:
             if shared is None:
                 raise NotPermitted("this source does not take anything from this page")
             arrival = await _arrival(request)
-            receipts = await doors.receive(source_token, arrival)
+            receipts = await engine.source_doors.receive(source_token, arrival)
         except (NhipError, HTTPException) as error:
             if not shared:
                 raise
@@ -60,16 +58,16 @@ class SourceHooksController(Controller):
         return Response(content, status_code=source.success_status, headers=shared or {})
 
     @get("/{source_token:str}", guards=[public], summary="Check the address")
-    async def check(self, request: AnyRequest, doors: TheDoors, source_token: FromPath[str]) -> Response[str]:
+    async def check(self, request: AnyRequest, engine: TheEngine, source_token: FromPath[str]) -> Response[str]:
         """Answers Facebook's challenge (`hub.challenge`) where the verify token is the source's; else says `ready`."""
         query = {name: str(value) for name, value in request.query_params.items()}
-        challenge = await doors.challenge(source_token, query)
+        challenge = await engine.source_doors.challenge(source_token, query)
         return Response("ready" if challenge is None else challenge, media_type="text/plain")
 
     @route("/{source_token:str}", http_method=[HttpMethod.OPTIONS], guards=[public], include_in_schema=False)
-    async def ask_first(self, request: AnyRequest, doors: TheDoors, source_token: FromPath[str]) -> Response[None]:
+    async def ask_first(self, request: AnyRequest, engine: TheEngine, source_token: FromPath[str]) -> Response[None]:
         """What a browser asks before it lets a page send JSON."""
-        shared = _shared(request, await doors.find(source_token))
+        shared = _shared(request, await engine.source_doors.find(source_token))
         headers = {"allow": "GET, OPTIONS, POST"}
         if shared:
             headers |= shared

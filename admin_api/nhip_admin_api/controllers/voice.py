@@ -3,34 +3,14 @@
 The token is the key; the plugin verifies the rest. What is answered is the provider's language, not ours.
 """
 
-from typing import Any, Final, cast
+from typing import Any
 
 from litestar import Controller, HttpMethod, Request, Response, route
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from nhip.domain.messages import InboundRequest
-from nhip.services.doors.call_requests import CallRequests
-from nhip.services.doors.calls import Calls
 from nhip_admin_api.auth import public
-from nhip_admin_api.controllers.hooks import TheHooks, provide_hooks
 from nhip_admin_api.dependencies import TheEngine
-
-
-def provide_calls(engine: TheEngine, request: Request[Any, Any, Any]) -> Calls:
-    """The dependency ``calls``: one in each process."""
-    state = request.app.state
-    if "calls" not in state:
-        requests = CallRequests(engine.ingest, engine.execution, engine.receipts, engine.clock)
-        state["calls"] = Calls(engine.database, requests, engine.channels, engine.doorbell)
-    return cast(Calls, state["calls"])
-
-
-TheCalls = NamedDependency[Calls]
-DEPENDENCIES: Final = {
-    "hooks": Provide(provide_hooks, sync_to_thread=False),
-    "calls": Provide(provide_calls, sync_to_thread=False),
-}
 
 
 class VoiceController(Controller):
@@ -38,7 +18,6 @@ class VoiceController(Controller):
 
     path = "/voice/{name:str}/{token:str}"
     tags = ("Provider hooks",)
-    dependencies = DEPENDENCIES
 
     @route(
         "/answer",
@@ -50,8 +29,7 @@ class VoiceController(Controller):
     async def answer_call(
         self,
         request: Request[Any, Any, Any],
-        hooks: TheHooks,
-        calls: TheCalls,
+        engine: TheEngine,
         name: FromPath[str],
         token: FromPath[str],
     ) -> Response[bytes]:
@@ -59,8 +37,8 @@ class VoiceController(Controller):
 
         Asked the same once more, it answers the same, and nothing happens twice.
         """
-        account = await hooks.account(name, token)
-        answer = await calls.take(account, await _inbound(request))
+        account = await engine.hooks.account(name, token)
+        answer = await engine.calls.take(account, await _inbound(request))
         return Response(answer.body, media_type=answer.content_type)
 
     @route(
@@ -73,14 +51,13 @@ class VoiceController(Controller):
     async def take_event(
         self,
         request: Request[Any, Any, Any],
-        hooks: TheHooks,
-        calls: TheCalls,
+        engine: TheEngine,
         name: FromPath[str],
         token: FromPath[str],
     ) -> Response[bytes]:
         """How a call goes: ringing, answered, ended. A 200 means that it is committed."""
-        account = await hooks.account(name, token)
-        answer = await calls.take(account, await _inbound(request))
+        account = await engine.hooks.account(name, token)
+        answer = await engine.calls.take(account, await _inbound(request))
         return Response(answer.body, media_type=answer.content_type)
 
 
