@@ -12,6 +12,14 @@ from tests.integration.test_run_history import TEMPLATE, WORKFLOW, order
 from tests.support.api import Api, expect
 
 
+STARS = {"id": "stars", "wait": {"event": "ticket.rated", "timeout": "P7D"}}
+UNHAPPY = {
+    "id": "mark",
+    "action": "update_contact",
+    "config": {"add_tags": ["{{ steps.stars.output.data.rating }} sao"]},
+}
+
+
 @pytest.fixture
 async def zalo() -> AsyncIterator[ZaloStandIn]:
     async with ZaloStandIn() as running:
@@ -67,6 +75,32 @@ async def test_a_reply_becomes_an_event(api: Api, zalo: ZaloStandIn, hook: str) 
     expect(await push(api, zalo, hook, zalo.events.text("user-1", "Cảm ơn shop")), 200)
     [event] = [one for one in (await api.get("/v1/events"))["items"] if one["type"] == "message.replied"]
     assert event["data"]["text"] == "Cảm ơn shop"
+
+
+async def test_stars_of_a_message_are_those_of_its_ticket(api: Api, zalo: ZaloStandIn, hook: str) -> None:
+    config = {"channel": "zns", "template": "thanks"}
+    triggers = [{"id": "solved", "type": "ticket", "config": {"on": "resolved"}}]
+    steps = [{"id": "ask", "action": "send_message", "config": config}, STARS, UNHAPPY]
+    await api.post("/v1/workflows", {"name": "rating", "triggers": triggers, "steps": steps}, 201)
+    await api.post("/v1/workflows/rating/publish")
+    await api.put("/v1/contacts/KH-7", {"name": "Hoa", "phone": "0987654321"})
+    await api.put("/v1/records/ticket/TK-1", {"contact": "KH-7", "status": "done"})
+    await api.work()
+    [delivery] = (await api.get("/v1/deliveries"))["items"]
+
+    report = zalo.events.rated(delivery["provider_id"], delivery["idempotency_key"], 2, "Chờ lâu")
+    for _ in range(2):
+        expect(await push(api, zalo, hook, report), 200)
+    expect(await push(api, zalo, hook, zalo.events.rated("m-9", "not-ours", 1)), 200)
+    await api.work()
+
+    ticket = await api.get("/v1/records/ticket/TK-1")
+    events = (await api.get("/v1/events?contact=KH-7"))["items"]
+    rated = [one["data"] for one in events if one["type"] == "ticket.rated"]
+    assert (ticket["rating"], ticket["feedback"], ticket["contact"]) == (2, "Chờ lâu", "KH-7")
+    assert rated == [{"ticket": "TK-1", "rating": 2, "feedback": "Chờ lâu"}]
+    assert (await api.get("/v1/contacts/KH-7"))["tags"] == ["2 sao"]
+    assert [one["contact"] for one in (await api.get("/v1/events?type=message.rated"))["items"]][:1] == [None]
 
 
 async def test_a_wrong_signature_is_a_401_and_a_wrong_token_a_404(api: Api, zalo: ZaloStandIn, hook: str) -> None:

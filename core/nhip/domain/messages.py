@@ -167,6 +167,10 @@ class InboundEvent(Struct):
     contact: dict[str, Any] = msgspec.field(default_factory=dict)
     """What identifies the person: ``{"zalo_user_id": "…"}`` or ``{"phone": "+84…"}``."""
     data: dict[str, Any] = msgspec.field(default_factory=dict)
+    idempotency_key: str | None = None
+    """The key of our message that it is about, where the provider brings it back."""
+    provider_id: str | None = None
+    """The provider's id of that message."""
 
 
 class InboundRequest(Struct):

@@ -100,7 +100,7 @@ def _receipts(ids: Iterable[str], status: ReceiptStatus, message: Mapping[str, A
 
 
 def _rating(fields: Mapping[str, Any], message: Mapping[str, Any]) -> InboundEvent:
-    """A rating names no person; it is joined to the delivery by ``msg_id`` or ``tracking_id``."""
+    """A rating names no person, but the message that it is about, by ``tracking_id`` and ``msg_id``."""
     rate = str(message.get("rate", ""))
     data = {
         "msg_id": message.get("msg_id"),
@@ -111,7 +111,14 @@ def _rating(fields: Mapping[str, Any], message: Mapping[str, Any]) -> InboundEve
         "submitted_at_ms": message.get("submit_time"),
     }
     identity = f"{message.get('msg_id', '')}:{message.get('submit_time') or fields.get('timestamp', '')}"
-    return InboundEvent(id=identity, type="message.rated", data=data)
+    key, message_id = message.get("tracking_id"), message.get("msg_id")
+    return InboundEvent(
+        id=identity,
+        type="message.rated",
+        data=data,
+        idempotency_key=str(key) if key else None,
+        provider_id=str(message_id) if message_id else None,
+    )
 
 
 def _reply(name: str, fields: Mapping[str, Any], message: Mapping[str, Any], body: bytes) -> InboundEvent:

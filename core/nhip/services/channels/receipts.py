@@ -7,7 +7,7 @@ import msgspec
 from nhip.crashpoints import crashpoint
 from nhip.domain.configured import ChannelAccount
 from nhip.domain.deliveries import RANK, Delivery, ReceiptRow
-from nhip.domain.errors import Conflict, InvalidInput, NotFound
+from nhip.domain.errors import Conflict, NotFound
 from nhip.domain.events import Cause, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.messages import DeliveryState, Inbound, InboundEvent, Receipt, ReceiptStatus
@@ -15,6 +15,7 @@ from nhip.domain.runs import ClaimedStep, StepState
 from nhip.engine.incoming.intake import Intake
 from nhip.ports import Clock, Unit
 from nhip.services.channels.call_events import tell_ends
+from nhip.services.channels.reactions import incoming
 from nhip.services.events.ingest import Ingest
 from nhip.services.runs.progress import Progress, StepChange, plain
 
@@ -260,25 +261,9 @@ class Receipts:
     # --- inbound events ---------------------------------------------------------------------------------------------
 
     def _take_events(self, unit: Unit, account: ChannelAccount, events: Sequence[InboundEvent], now: int) -> None:
-        incoming = []
-        for event in events:
-            try:
-                contact = self._intake.contact(event.contact) if event.contact else None
-            except InvalidInput:
-                contact = None
-            incoming.append(
-                IncomingEvent(
-                    source=f"channel:{account.name}",
-                    source_id=plain(f"{event.type}.{event.id}", 300) or "",
-                    type=event.type,
-                    subject=None,
-                    time=None,
-                    data=event.data,
-                    contact=contact,
-                )
-            )
-        if incoming:
-            self._ingest.ingest(unit, account.workspace_id, incoming, now)
+        found = list(incoming(unit, self._intake, account, events)) if events else []
+        if found:
+            self._ingest.ingest(unit, account.workspace_id, found, now)
 
 
 def _plain(receipt: Receipt) -> Receipt:
