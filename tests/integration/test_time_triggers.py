@@ -239,6 +239,29 @@ async def test_a_version_that_asks_something_else_begins_anew(world: World) -> N
     assert [time for _, time in await told(world)] == ["2026-11-21T02:00:00Z", "2026-11-21T02:30:00Z"]
 
 
+async def test_a_look_at_another_time_of_the_day_misses_nobody_and_tells_nobody_twice(world: World) -> None:
+    """It is 08:00. Somebody orders and enters every hour, and the looks move from 12:00 to 16:00 and back to 10:00."""
+    await segment(world, "vips", VIP)
+
+    async def looks_at(clock: str) -> None:
+        await world.workflow("asleep", tag("asleep"), on=on("dormancy", days=1, at=clock))
+        await world.workflow("greet", tag("greeted"), on=on("segment_entered", segment="vips", at=clock))
+
+    await looks_at("12:00")
+    await world.later(minutes=30)
+    for hour in range(30):
+        await world.knows(f"KH-{hour}", tags=["VIP"])
+        await order(world, f"KH-{hour}")
+        await world.later(minutes=30)
+        if hour in (5, 28):
+            await looks_at("16:00" if hour == 5 else "10:00")
+        await world.later(minutes=30)
+    await days_pass(world, 3)
+    everybody = sorted(f"KH-{hour}" for hour in range(30))
+    assert sorted(name for name, _ in await told(world, "contact.dormant")) == everybody
+    assert sorted(name for name, _ in await told(world, "segment.entered")) == everybody
+
+
 async def test_a_pause_between_two_looks_loses_nobody_and_looks_in_a_pause_are_gone(world: World) -> None:
     await segment(world, "vips", VIP)
     await world.workflow("asleep", tag("asleep"), on=on("dormancy", days=1))

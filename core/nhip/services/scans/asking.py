@@ -6,7 +6,7 @@ from operator import attrgetter, itemgetter
 from typing import Protocol
 
 from nhip.domain.scans import DateScan, MomentScan, Scan, SegmentScan, SilenceScan, goes_on, scan_key
-from nhip.domain.standing import StandingScan
+from nhip.domain.standing import AskedScan, StandingScan
 from nhip.domain.times import from_micros, to_micros
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.facts.moments import DEFAULT_ZONE
@@ -19,13 +19,21 @@ log = logging.getLogger("nhip.scheduler")
 
 
 def ask(
-    unit: Unit, workspace_id: int, workflow: str, scans: Iterable[Scan], now: int, *, resumed: bool = False
+    unit: Unit,
+    workspace_id: int,
+    workflow: str,
+    scans: Iterable[Scan],
+    now: int,
+    *,
+    resumed: bool = False,
+    was_active: bool = False,
 ) -> None:
     """Let a workflow ask these scans from now on, and no others.
 
     A scan that others ask already stands as it is, and one that rests looks again; a new one looks at what comes from
     now on; one that nobody asks any more is gone with all that it knew. Whom a segment held at first has been told
-    where the workflow is ``resumed``.
+    where the workflow is ``resumed``. Where it ``was_active`` until now, a new scan for silences or entries goes on
+    from where the one has come to that looked for the same at another time of the day.
     """
     wanted = {scan_key(scan): scan for scan in scans}
     left = unit.scans.ask(workspace_id, workflow, wanted)
@@ -39,6 +47,8 @@ def ask(
     if resumed:
         for standing in new:
             standing.since_at = now
+    if was_active and left:
+        _look_at_another_time(unit, new, unit.scans.written(workspace_id, sorted(left)), now)
     unit.scans.insert(new)
     _leave(unit, workspace_id, left)
 
@@ -86,15 +96,28 @@ def _carry_over(unit: Unit, workspace_id: int, workflow: str, scans: Mapping[str
         old = min((one for one in before if goes_on(one.said, scans[key])), key=attrgetter("since_at"), default=None)
         if old is not None:
             standing = _standing(unit, workspace_id, key, scans[key], now)
-            standing.since_at, standing.until_at, standing.cursor = old.since_at, old.until_at, old.cursor
-            # Events carry the key, so this scan would not know again whom that one told shortly before its last look.
-            standing.created_at = max(old.created_at, old.since_at)
-            if standing.due_at is not None:
-                last = max(standing.since_at, standing.created_at)
-                standing.due_at = now if old.until_at else next_look(unit, workspace_id, scans[key], last)
+            _go_on_from(unit, standing, old, now)
             carried.append(standing)
     unit.scans.insert(carried)
     ask(unit, workspace_id, workflow, scans.values(), now)
+
+
+def _look_at_another_time(unit: Unit, fresh: Iterable[StandingScan], before: Iterable[AskedScan], now: int) -> None:
+    for standing in fresh:
+        if isinstance(standing.scan, SilenceScan | SegmentScan):
+            for old in before:
+                if goes_on({name: value for name, value in old.said.items() if name != "when"}, standing.scan):
+                    _go_on_from(unit, standing, old, now)
+
+
+def _go_on_from(unit: Unit, standing: StandingScan, old: AskedScan, now: int) -> None:
+    """Let a scan go on from where another has come to."""
+    standing.since_at, standing.until_at, standing.cursor = old.since_at, old.until_at, old.cursor
+    # Events carry the key, so this scan would not know again whom that one told shortly before its last look.
+    standing.created_at = max(old.created_at, old.since_at)
+    if standing.due_at is not None:
+        last = max(standing.since_at, standing.created_at)
+        standing.due_at = now if old.until_at else next_look(unit, standing.workspace_id, standing.scan, last)
 
 
 def _leave(unit: Unit, workspace_id: int, keys: AbstractSet[str]) -> None:

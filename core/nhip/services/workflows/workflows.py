@@ -380,8 +380,10 @@ class Workflows:
         unit.workflows.close_activations(workspace_id, name, now)
         match state:
             case WorkflowState.ACTIVE:
-                is_resumed = action == "workflow.resume"
-                asking.ask(unit, workspace_id, name, self._scans(unit, stored), now, resumed=is_resumed)
+                asking.ask(
+                    unit, workspace_id, name, self._scans(unit, stored), now,
+                    resumed=action == "workflow.resume", was_active=before == WorkflowState.ACTIVE,
+                )  # fmt: skip
             case WorkflowState.PAUSED:
                 asking.pause(unit, workspace_id, name, self._scans(unit, stored))
             case _:
