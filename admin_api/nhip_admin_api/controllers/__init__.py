@@ -23,6 +23,7 @@ from nhip_admin_api.controllers.sources import SourcePresetsController, SourcesC
 from nhip_admin_api.controllers.staff import AccountsController, StaffController
 from nhip_admin_api.controllers.taxonomies import TaxonomiesController
 from nhip_admin_api.controllers.telesales import TelesalesController
+from nhip_admin_api.controllers.telesales_entries import TelesalesEntriesController
 from nhip_admin_api.controllers.templates import TemplatesController
 from nhip_admin_api.controllers.voice import VoiceController
 from nhip_admin_api.controllers.workflows import WorkflowsController
@@ -53,6 +54,7 @@ CONTROLLERS: list[type[Controller]] = [
     ContactScoreController,
     ScoreRulesController,
     TelesalesController,
+    TelesalesEntriesController,
     TaxonomiesController,
     TemplatesController,
     VoiceController,
