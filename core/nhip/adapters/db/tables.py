@@ -191,7 +191,7 @@ records = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("assignee", Text),
     Column("closed_at", BigInteger),
-    UniqueConstraint("workspace_id", "type", "external_id"),
+    UniqueConstraint("external_id", "type", "workspace_id"),
     Index("ix_records_contact", "contact_id", "type", "workspace_id"),
     Index("ix_records_created", "workspace_id", "type", "created_at"),
     Index(

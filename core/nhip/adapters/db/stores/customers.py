@@ -39,16 +39,14 @@ _UPDATE_CONTACTS = BulkUpdate(
      "updated_at", "score", "score_state", "score_due_at"),
     key=("id", "workspace_id", "revision"),
 )  # fmt: skip
-_RECORD = (
-    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at, closed_at"
-    " FROM records"
-    " WHERE workspace_id = :workspace_id AND "
-)
 _RECORD_BY_ID = Statement(
     "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at, closed_at,"
     " workspace_id FROM records WHERE id = :id AND type = :type"
 )
-_RECORDS = Statement(_RECORD + "type = :type AND {external_id in external_ids}")
+_RECORDS = Statement(
+    "SELECT id, type, external_id, contact_id, attributes, as_of, revision, created_at, updated_at, closed_at"
+    " FROM records WHERE {external_id in external_ids} AND type = :type AND +workspace_id = :workspace_id"
+)
 _ACCOUNTS = Statement(
     "SELECT external_id, attributes FROM accounts WHERE workspace_id = :workspace_id AND {external_id in external_ids}"
 )
