@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only
 
@@ -85,6 +86,44 @@ async def test_many_rows_are_changed_and_counted(database: Database) -> None:
     assert await done(database, lambda unit: update.run(unit.connection, changes[:1])) == 1
     assert await done(database, lambda unit: update.run(unit.connection, [])) == 0
     assert await stored(database, ["c1", "c2"]) == [("c1", 50, 5), ("c2", 60, 6)]
+
+
+async def test_inserts_that_follow_each_other_are_there_for_whatever_asks_next(database: Database) -> None:
+    """On PostgreSQL they wait for it, and go out together."""
+    insert = BulkInsert(tables.activity, COLUMNS)
+    keep = BulkInsert(tables.activity, COLUMNS, conflict=KEY, update=("total",))
+    update = BulkUpdate(tables.activity, ("count", "total"), key=KEY)
+
+    def work(unit: SqlUnit) -> tuple[int, int, int]:
+        insert.run(unit.connection, ROWS[:1])
+        insert.run(unit.connection, ROWS[1:2])
+        keep.run(unit.connection, [(1, "c4", "order", 4, 4, 4, 1)])
+        keep.run(unit.connection, [(1, "c4", "order", 4, 4, 4, 2)])
+        changed = update.run(unit.connection, [(50, 5, 1, "c1", "order")])
+        insert.run(unit.connection, ROWS[2:3])
+        rows = select(func.count()).where(tables.activity.c.workspace_id == 1)
+        asked = unit.connection.execute(rows).scalar_one()
+        insert.run(unit.connection, ROWS[3:4])
+        return changed, asked, len(OF.run(unit.connection, workspace_id=1, ids=["c3"], least=0))
+
+    assert await done(database, work) == (1, 4, 1)
+    assert [row[1:] for row in await stored(database, ["c1", "c4"])] == [(50, 5), (4, 2)]
+
+
+async def test_a_unit_that_fails_leaves_no_insert_behind(database: Database) -> None:
+    insert = BulkInsert(tables.activity, COLUMNS)
+
+    def fails(unit: SqlUnit) -> None:
+        OF.run(unit.connection, workspace_id=1, ids=[], least=0)
+        insert.run(unit.connection, ROWS[:1])
+        raise LookupError
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            await done(database, fails)
+    assert await stored(database, ["c0"]) == []
+    await done(database, lambda unit: insert.run(unit.connection, ROWS[1:2]))
+    assert [row[0] for row in await stored(database, ["c0", "c1"])] == ["c1"]
 
 
 async def test_none_is_null(database: Database) -> None:

@@ -12,7 +12,8 @@ from tests.support.world import TEST_SQL
 _TABLES: Final = "|".join(name for name, table in tables.metadata.tables.items() if "workspace_id" in table.c)
 _TOUCHES: Final = re.compile(rf"\b(?:FROM|JOIN|UPDATE|INTO)\s+(?:{_TABLES})\b", re.IGNORECASE)
 _NAMES: Final = re.compile(r"""workspace_id"?\s*(?:=|IN\b)""", re.IGNORECASE)
-_INSERTS: Final = re.compile(r"^\s*INSERT INTO \w+ \([^)]*\bworkspace_id\b", re.IGNORECASE)
+_INSERTS: Final = re.compile(r"^\s*(?:WITH i1 AS \()?INSERT INTO \w+ \(", re.IGNORECASE)
+_INTO: Final = re.compile(r"\bINSERT INTO \w+ \(([^)]*)\)", re.IGNORECASE)
 
 _ROW: Final = r"SELECT id, workspace_id, .* FROM"
 _BY_ID: Final = r".* WHERE .*\"id\" = "
@@ -77,7 +78,8 @@ def is_confined(statement: str) -> bool:
     flat = " ".join(statement.split())
     if flat.startswith(TEST_SQL.strip()) or not _TOUCHES.search(flat):
         return True
-    if _INSERTS.match(flat.replace('"', "")):
+    plain = flat.replace('"', "")
+    if _INSERTS.match(plain) and all("workspace_id" in columns.split(", ") for columns in _INTO.findall(plain)):
         return True
     return bool(_NAMES.search(flat.partition(" WHERE ")[2])) or any(one.search(flat) for one in _ALLOWED)
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from nhip.adapters.db.faults import FAULTS, insist, is_lost, translated
+from nhip.adapters.db.statements import forget_inserts, send_inserts
 from nhip.adapters.db.unit import SqlUnit
 from nhip.domain.errors import StorageUnavailable
 from nhip.ports import Unit
@@ -60,6 +61,10 @@ def _begin_immediate(connection: Connection) -> None:
 
 def _begin_deferred(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
+
+
+def _send_inserts(connection: Connection, *_: Any) -> None:
+    send_inserts(connection)
 
 
 class _Checkpointer:
@@ -153,6 +158,8 @@ class Database:
                 },
             },
         )
+        event.listen(engine.sync_engine, "before_cursor_execute", _send_inserts)
+        event.listen(engine.sync_engine, "checkin", forget_inserts)
         return cls(url, None, engine)
 
     async def transact(self, work: Callable[Concatenate[Unit, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -171,8 +178,14 @@ class Database:
 
     async def _change(self, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One unit on PostgreSQL."""
+
+        def run(sync: Connection) -> T:
+            result = work(open_unit(sync), *args, **kwargs)
+            send_inserts(sync)
+            return result
+
         async with self._engine.begin() as connection:
-            return await connection.run_sync(lambda sync: work(open_unit(sync), *args, **kwargs))
+            return await connection.run_sync(run)
 
     async def _write(
         self, writer: Engine, work: Callable[Concatenate[Unit, P], T], *args: P.args, **kwargs: P.kwargs

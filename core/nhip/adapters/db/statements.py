@@ -1,28 +1,33 @@
 """Driver-level statements for the hot path: written once, prepared for SQLite and for PostgreSQL.
 
 SQLAlchemy's own execution costs 20 to 50 µs a statement and a few µs a row, which is most of what an event may cost.
-Here a statement's text is made once per dialect from the table's metadata, and rows go to the driver as they are:
-``executemany`` on SQLite, arrays through ``unnest`` on PostgreSQL.
+Here a statement's text is made once per dialect from the table's metadata. SQLite gets rows as they are, through
+``executemany``. PostgreSQL gets arrays for updates. Inserts wait there until the unit asks for something else, because
+a round trip costs as much as ten rows: those that follow each other go out as one statement, with their rows as JSON,
+which is encoded in half the time.
 """
 
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
 _encode: Final = msgspec.json.Encoder().encode
+_WAITING: Final = "nhip_inserts"
 _PLACE: Final = re.compile(r"\{(?P<column>[\w.]+) in (?P<array>\w+)\}|(?<![:\w]):(?P<name>[a-z]\w*)")
 
 
-def _array_type(column: "Column[Any]") -> str:
+def _type(column: "Column[Any]") -> str:
     if isinstance(column.type, BigInteger):
-        return "bigint[]"
-    return "int[]" if isinstance(column.type, Integer) else "text[]"
+        return "bigint"
+    return "int" if isinstance(column.type, Integer) else "text"
 
 
 class Statement:
@@ -82,6 +87,7 @@ def fetch(connection: Connection, text: str, values: tuple[Any, ...]) -> Sequenc
     driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(text, values).fetchall()
+    send_inserts(connection)
     if driver is not None:
         return await_only(driver.fetch(text, *values))
     return connection.exec_driver_sql(text, values).fetchall()
@@ -92,6 +98,7 @@ def change(connection: Connection, text: str, values: tuple[Any, ...]) -> int:
     driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(text, values).rowcount
+    send_inserts(connection)
     if driver is not None:
         status: str = await_only(driver.execute(text, *values))
         return int(status.rpartition(" ")[2])
@@ -117,15 +124,40 @@ def _driver(connection: Connection) -> Any:
     return None
 
 
+def send_inserts(connection: Connection) -> None:
+    """Execute the inserts that wait on PostgreSQL: before anything else is asked, and when a unit is done."""
+    waiting: list[tuple[BulkInsert, str]] | None = connection.info.pop(_WAITING, None)
+    if not waiting:
+        return
+    text = _one_statement(tuple(insert for insert, _ in waiting))
+    change(connection, text, tuple(rows for _, rows in waiting))
+
+
+def forget_inserts(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    """Drop the inserts that wait when a connection goes back to its pool: those of a unit that failed."""
+    entry.info.pop(_WAITING, None)
+
+
+@lru_cache(maxsize=256)
+def _one_statement(inserts: "tuple[BulkInsert, ...]") -> str:
+    """They are executed in the order of the call, or all of them the other way round, and see nothing of each other."""
+    if len(inserts) == 1:
+        return inserts[0].postgres(1)
+    parts = ", ".join(f"i{place} AS ({insert.postgres(place)})" for place, insert in enumerate(inserts, 1))
+    return f"WITH {parts} SELECT 1"
+
+
 class BulkInsert:
     """Insert many rows (tuples in the order of ``columns``) with one statement.
+
+    On PostgreSQL a row that is refused is refused when the unit asks for the next thing, or ends.
 
     ``conflict``: ``None`` lets a duplicate raise; ``()`` does nothing on any; a tuple of column names is the
     conflicting key, and then the ``update`` columns (or expressions) are set from the new row.
     Rows of one call never repeat a key.
     """
 
-    __slots__ = ("_postgres", "_sqlite", "columns")
+    __slots__ = ("_into", "_may_repeat", "_sqlite", "_tail", "_values", "columns")
 
     def __init__(
         self,
@@ -144,8 +176,10 @@ class BulkInsert:
             sets = ", ".join([*(f'"{name}" = excluded."{name}"' for name in update), *expressions])
             tail = f" ON CONFLICT{target} DO " + (f"UPDATE SET {sets}" if sets else "NOTHING")
         self._sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))}){tail}"
-        arrays = ", ".join(f"${n}::{_array_type(table.c[name])}" for n, name in enumerate(columns, 1))
-        self._postgres = f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}){tail}"
+        self._may_repeat = conflict is None
+        self._into = f"INSERT INTO {table.name} ({names})"
+        self._values = ", ".join(f"(v ->> {place})::{_type(table.c[name])}" for place, name in enumerate(columns))
+        self._tail = tail
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert; does nothing for no rows."""
@@ -153,8 +187,16 @@ class BulkInsert:
             return
         if connection.dialect.name == "sqlite":
             change_many(connection, self._sqlite, rows)
-        else:
-            change(connection, self._postgres, tuple(list(column) for column in zip(*rows, strict=True)))
+            return
+        waiting = connection.info.setdefault(_WAITING, [])
+        if not self._may_repeat and any(insert is self for insert, _ in waiting):
+            send_inserts(connection)
+            waiting = connection.info.setdefault(_WAITING, [])
+        waiting.append((self, _encode(rows).decode()))
+
+    def postgres(self, place: int) -> str:
+        """The statement for PostgreSQL, whose rows are an array of arrays in the parameter of this place."""
+        return f"{self._into} SELECT {self._values} FROM jsonb_array_elements(${place}::jsonb) AS r(v){self._tail}"
 
 
 class BulkUpdate:
@@ -167,7 +209,7 @@ class BulkUpdate:
         where = " AND ".join(f'"{name}" = ?' for name in key)
         self._sqlite = f"UPDATE {table.name} SET {sets} WHERE {where}"
         every = (*columns, *key)
-        arrays = ", ".join(f"${n}::{_array_type(table.c[name])}" for n, name in enumerate(every, 1))
+        arrays = ", ".join(f"${n}::{_type(table.c[name])}[]" for n, name in enumerate(every, 1))
         aliases = ", ".join(f"v{n}" for n in range(len(every)))
         sets = ", ".join(f'"{name}" = v.v{n}' for n, name in enumerate(columns))
         where = " AND ".join(f'{table.name}."{name}" = v.v{n}' for n, name in enumerate(key, len(columns)))
