@@ -152,9 +152,11 @@ class Database:
                     "application_name": "nhip",
                     "idle_in_transaction_session_timeout": "30000",
                     "jit": "off",
-                    # Every hot statement has its index. A plan made while a table was still empty would walk the table
-                    # until the next ANALYZE, and each session keeps its plans.
+                    # Every hot statement has its index. Plans that were made while tables were still empty would walk a
+                    # table, or gather and sort all that is due instead of taking the first of it, until the next
+                    # ANALYZE; and each session keeps its plans.
                     "enable_seqscan": "off",
+                    "enable_bitmapscan": "off",
                 },
             },
         )
