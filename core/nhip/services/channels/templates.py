@@ -16,6 +16,7 @@ from nhip.engine.customers.snapshots import contact_facts, record_facts
 from nhip.engine.definitions.definition import NAME
 from nhip.ports import Renderer, Unit
 from nhip.services.customers import contacts
+from nhip.services.runs.facts import records_about
 from nhip.services.runs.vocabulary import known_fields, template_roots
 from nhip.services.workspace.revisions import check_match
 from nhip.services.workspace.usage import check_unused
@@ -190,5 +191,6 @@ def sample_facts(
     roots = template_roots(catalog)
     given = {name: value for name, value in data.items() if name in roots and isinstance(value, dict)}
     facts |= {name: {"id": NOT_STORED, **one} if name in catalog.record_types else one for name, one in given.items()}
+    facts["run"] = {"about": records_about(catalog, facts), **facts["run"]}
     facts["data"] = msgspec.to_builtins(data)
     return facts

@@ -15,6 +15,7 @@ from nhip.engine.definitions.definition import Compiled
 from nhip.engine.journeys.advance import Finish, advance
 from nhip.engine.matching.index import Entry, MatchIndex
 from nhip.ports import Unit
+from nhip.services.runs.facts import records_about
 from nhip.services.runs.matching import Matcher, Versions
 from nhip.services.runs.step_rows import StepRows
 from nhip.services.workspace.calendars import closed_days
@@ -192,7 +193,7 @@ class Entries:
                 "steps": {},
                 "run": {
                     "id": run_id, "workflow": entry.workflow, "version": number,
-                    "started_at": format_micros(self.now),
+                    "started_at": format_micros(self.now), "about": records_about(self.catalog, happening.facts),
                 },
                 "trigger": {"id": entry.trigger_id},
             }  # fmt: skip

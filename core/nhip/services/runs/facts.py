@@ -67,12 +67,17 @@ def load_run_facts(
         }  # fmt: skip
         facts["run"] = {
             "id": context.id, "workflow": context.workflow, "version": context.version,
-            "started_at": format_micros(context.started_at),
+            "started_at": format_micros(context.started_at), "about": records_about(catalog, context.root_facts),
         }  # fmt: skip
         facts["trigger"] = {"id": context.trigger_id}
         facts["steps"] = outputs.get(run_id, {})
         found[run_id] = RunFacts(context, contact, facts)
     return found
+
+
+def records_about(catalog: Catalog, facts: Mapping[str, Any]) -> dict[str, str]:
+    """The external ids of the records that an event is about, per type."""
+    return {kind: facts[kind]["external_id"] for kind in catalog.record_types if "external_id" in facts.get(kind, ())}
 
 
 def _records(

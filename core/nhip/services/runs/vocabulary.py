@@ -6,9 +6,11 @@ from nhip.catalog import Catalog
 from nhip.domain.customers import CONTACT_FIELDS, CONTACT_READ_ONLY
 from nhip.engine.definitions.reading import ENGINE_ROOTS
 
-_RECORD_FIELDS = frozenset({"id", "external_id", "contact", "status", "custom", "created_at", "updated_at"})
+_RECORD_FIELDS = frozenset(
+    {"id", "external_id", "contact", "status", "custom", "created_at", "updated_at", "closed_at"}
+)
 _EVENT_FIELDS = frozenset({"id", "source", "source_id", "type", "subject", "time", "data"})
-_RUN_FIELDS = frozenset({"id", "workflow", "version", "started_at"})
+_RUN_FIELDS = frozenset({"id", "workflow", "version", "started_at", "about"})
 
 
 def template_roots(catalog: Catalog) -> frozenset[str]:

@@ -29,6 +29,7 @@ from nhip.plugin_api import AddressKind, MessageAction, MessageRequest
 from nhip.ports import Renderer, Unit
 from nhip.services.customers.addressing import ADDRESS_FIELDS, DEPARTMENT, STAFF, filled_in, literal, of_person
 from nhip.services.events.ingest import Ingest
+from nhip.services.runs.facts import records_about
 from nhip.services.runs.matching import Matcher, Versions
 from nhip.services.runs.progress import Progress
 from nhip.services.workspace.calendars import closed_days
@@ -128,7 +129,13 @@ class DryRuns:
         facts = next(facts for tried, facts in matcher.tried if tried.verdict.holds and tried.trigger == run.trigger_id)
         facts = {
             **facts,
-            "run": {"id": run.id, "workflow": run.workflow, "version": 0, "started_at": format_micros(now)},
+            "run": {
+                "id": run.id,
+                "workflow": run.workflow,
+                "version": 0,
+                "started_at": format_micros(now),
+                "about": records_about(self._catalog, facts),
+            },
             "trigger": {"id": run.trigger_id},
             "steps": {},
         }
