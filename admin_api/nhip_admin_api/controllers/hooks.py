@@ -28,14 +28,16 @@ class HooksController(Controller):
     ) -> dict[str, int]:
         """Receipts and inbound messages, verified by the channel's plugin. A 200 means that they are committed."""
         account = await engine.hooks.account(name, token)
-        taken = await engine.hooks.receive(
-            account,
-            InboundRequest(
-                method=request.method,
-                path=request.scope["path"],
-                query=dict(request.query_params.items()),
-                headers={key.lower(): value for key, value in request.headers.items()},
-                body=await request.body(),
-            ),
-        )
-        return {"taken": taken}
+        return {"taken": await engine.hooks.receive(account, await inbound(request))}
+
+
+async def inbound(request: Request[Any, Any, Any]) -> InboundRequest:
+    """A provider's request, as plugins read it."""
+    return InboundRequest(
+        method=request.method,
+        path=request.scope["path"],
+        query=dict(request.query_params.items()),
+        headers={key.lower(): value for key, value in request.headers.items()},
+        body=await request.body(),
+        query_string=request.scope["query_string"].decode("latin-1"),
+    )

@@ -8,8 +8,8 @@ from typing import Any
 from litestar import Controller, HttpMethod, Request, Response, route
 from litestar.params import FromPath
 
-from nhip.domain.messages import InboundRequest
 from nhip_admin_api.auth import public
+from nhip_admin_api.controllers.hooks import inbound
 from nhip_admin_api.dependencies import TheEngine
 
 
@@ -38,7 +38,7 @@ class VoiceController(Controller):
         Asked the same once more, it answers the same, and nothing happens twice.
         """
         account = await engine.hooks.account(name, token)
-        answer = await engine.calls.take(account, await _inbound(request))
+        answer = await engine.calls.take(account, await inbound(request))
         return Response(answer.body, media_type=answer.content_type)
 
     @route(
@@ -57,16 +57,5 @@ class VoiceController(Controller):
     ) -> Response[bytes]:
         """How a call goes: ringing, answered, ended. A 200 means that it is committed."""
         account = await engine.hooks.account(name, token)
-        answer = await engine.calls.take(account, await _inbound(request))
+        answer = await engine.calls.take(account, await inbound(request))
         return Response(answer.body, media_type=answer.content_type)
-
-
-async def _inbound(request: Request[Any, Any, Any]) -> InboundRequest:
-    return InboundRequest(
-        method=request.method,
-        path=request.scope["path"],
-        query=dict(request.query_params.items()),
-        headers={key.lower(): value for key, value in request.headers.items()},
-        body=await request.body(),
-        query_string=request.scope["query_string"].decode("latin-1"),
-    )
