@@ -60,8 +60,8 @@ STATUSES: Final[Mapping[type[NhipError], int]] = {
 
 TITLES: Final = {
     HTTP_400_BAD_REQUEST: "The request cannot be read",
-    HTTP_401_UNAUTHORIZED: "No valid API key",
-    HTTP_403_FORBIDDEN: "The API key may not do this",
+    HTTP_401_UNAUTHORIZED: "No valid key or signature",
+    HTTP_403_FORBIDDEN: "This is not permitted",
     HTTP_404_NOT_FOUND: "Not found",
     HTTP_405_METHOD_NOT_ALLOWED: "This method is not allowed here",
     HTTP_408_REQUEST_TIMEOUT: "The request came too slowly",

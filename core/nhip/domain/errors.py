@@ -35,7 +35,8 @@ class InvalidInput(NhipError):
 
     def __init__(self, problems: Sequence[Problem], detail: str | None = None) -> None:
         first = problems[0] if problems else None
-        super().__init__(detail or (f"{first.path}: {first.message}" if first else "the input is not valid"))
+        said = first.message if first else "the input is not valid"
+        super().__init__(detail or (f"{first.path}: {said}" if first and first.path else said))
         self.problems = tuple(problems)
 
 
