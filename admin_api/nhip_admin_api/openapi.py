@@ -94,6 +94,9 @@ def _complete_all(app: Litestar, made: OpenAPI) -> None:
         )
     }
     components.schemas["Problem"] = _problem_schema()
+    for schema in components.schemas.values():
+        # What a field of this type is by default stands in the type itself where the framework met that field first.
+        schema.default = None
     for route, method, handler in handlers_of(app):
         item = (made.paths or {}).get(route.path_format)
         operation: Operation | None = getattr(item, method.lower(), None) if item else None
