@@ -654,6 +654,8 @@ class RecordType(Plugin):
     """Per verb of its events, the fields of the event's data that the record takes over where the event names it by its
     external id alone: with ``{"rated": ("rating",)}``, ``ticket.rated`` with ``{"ticket": "TK-1", "rating": 5}``.
     """
+    event_statuses: ClassVar[Mapping[str, str]] = {}
+    """Per verb of its events, the status that the record then has, unless the event says one or it is over already."""
 
 
 class Bundle(Plugin):

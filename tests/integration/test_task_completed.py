@@ -24,6 +24,7 @@ UNSAID = {"task": {"external_id": "CV-1", "outcome": "reached"}}
         pytest.param(
             [("task.updated", OPEN), ("task.completed", DONE), ("task.updated", DONE)], id="by both, then one"
         ),
+        pytest.param([("task.updated", OPEN), ("task.completed", UNSAID), ("task.updated", DONE)], id="and its status"),
         pytest.param([("task.completed", DONE)], id="by both, and it is new"),
         pytest.param([("task.completed", UNSAID)], id="by the event, and it is new"),
         pytest.param(

@@ -62,6 +62,8 @@ async def test_a_run_goes_on_with_what_came_of_its_task(world: World, story: lis
     state, said, output = await outcome(world)
     assert (state, said, output["outcome"], output["external_id"]) == ("done", "reached", "reached", name)
     assert (await world.contact())["tags"] == ["Đã gọi"]
+    status, closed = await world.row("SELECT status, closed_at FROM records WHERE external_id = :name", name=name)
+    assert (status, closed is not None) == ("done", True)
 
 
 @pytest.mark.parametrize(("status", "expected"), [("done", "done"), ("cancelled", "cancelled")])

@@ -167,6 +167,7 @@ class Task(RecordType):
     statuses = ("open", "done", "cancelled")
     closed = ("done", "completed", "cancelled")
     event_fields: ClassVar[Mapping[str, tuple[str, ...]]] = {"completed": ("outcome",)}
+    event_statuses: ClassVar[Mapping[str, str]] = {"completed": "done"}
 
 
 class Appointment(RecordType):

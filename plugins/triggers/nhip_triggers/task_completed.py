@@ -10,9 +10,9 @@ There are two ways to say that a task is completed, and one completion starts a 
 - by the event ``task.completed``, with the task (``{"task": {"external_id": "CV-1", "outcome": "reached"}}``), or
   without it where Nhịp does not keep the tasks (``{"type": "call", "outcome": "reached"}``).
 
-A ``task.completed`` about a task that had such a status before the event repeats what is known, and starts nothing. So
-a client that says both should let the event carry the task with its new status: an event that leaves the status open
-counts, and the status that follows it counts again.
+A ``task.completed`` about a task that had such a status before the event repeats what is known, and starts nothing. One
+that says no status means ``done``. Where other statuses mean completed (``to``), the event should carry the task with
+its new status: an event that does not counts, and the status that follows it counts again.
 """
 
 from typing import Annotated

@@ -179,8 +179,11 @@ class _Batch:
             holder = None if snapshot.mentioned else contact
             known_record = known.records.get((snapshot.type, snapshot.external_id))
             closed_at = known_record.closed_at if known_record is not None else None
+            fields = snapshot.fields
+            if closed_at is None and "status" not in fields:
+                fields = fields | self.status_by(event.type, snapshot.type)
             record, created, old = known.lay_record(
-                snapshot.type, snapshot.external_id, snapshot.fields, holder, time, stated=event.time is not None
+                snapshot.type, snapshot.external_id, fields, holder, time, stated=event.time is not None
             )
             facts[snapshot.type] = record_facts(record)
             following += record_events(snapshot.type, created, old, record.attributes)
@@ -219,6 +222,12 @@ class _Batch:
         self.happenings += happenings
         self.write(root, happenings, {**facts, SILENT_DAYS: silent} if silent else facts, event.cause)
         return EventReceipt(id=root.id, source_id=event.source_id, duplicate=False, runs=tuple(runs))
+
+    def status_by(self, event_type: str, kind: str) -> dict[str, Any]:
+        """The status that an event means for the record that it is about, where it means one."""
+        family, _, verb = event_type.partition(".")
+        status = self.known.record_types[kind].event_statuses.get(verb) if family == kind else None
+        return {} if status is None else {"status": status}
 
     def score(
         self, event: IncomingEvent, contact: Contact, happenings: Sequence[Happening], facts: dict[str, Any]
