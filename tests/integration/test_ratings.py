@@ -241,6 +241,16 @@ async def test_of_those_that_come_at_once_to_several_processes_each_counts_once(
     assert asked[0].rating in (1, 2)
 
 
+async def test_the_same_stars_for_another_solution_are_told_again(world: World) -> None:
+    token = await resolved(world)
+    ratings, said = door(world), []
+    for status in ("done", "done", "new", "done", "done"):
+        world.clock.advance(days=1)
+        await world.happens("ticket.updated", ticket={"external_id": "TK-1", "status": status})
+        said.append(len(await ratings.rate(token, RatingReply(rating=2))))
+    assert said == [1, 0, 0, 1, 0]
+
+
 async def test_a_page_closes(world: World) -> None:
     token = await resolved(world)
     ratings = door(world)

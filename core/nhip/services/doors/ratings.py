@@ -132,9 +132,10 @@ class Ratings:
         # Looked at after the numbers: whoever took one of these has changed the ticket by now.
         found = self._find(unit, ticket_id)
         said = {"rating": reply.rating} | ({"feedback": reply.words} if reply.words else {})
-        if all(found.ticket.attributes.get(name) == value for name, value in said.items()):
-            return []
         number = max((ids[one] for one in used), default=0) + 1
+        is_known = all(found.ticket.attributes.get(name) == value for name, value in said.items())
+        if is_known and not _was_reopened(unit, found, used.get(f"{ticket_id}:{number - 1}")):
+            return []
         if number > MOST_RATINGS:
             raise RatingFinal("this rating was changed too often")
         # It names no contact: the event is of whomever the ticket belongs to, also after two contacts became one.
@@ -150,6 +151,13 @@ class Ratings:
         if any(receipt.duplicate for receipt in receipts):
             raise Conflict("the ticket was rated meanwhile", retry=True)
         return receipts
+
+
+def _was_reopened(unit: Unit, found: _Found, rated: str | None) -> bool:
+    """Whether the last rating, an event's id, is of an earlier solution than the one that the ticket has now."""
+    closed_at = found.ticket.closed_at
+    event = unit.past_events.one(found.workspace_id, rated) if rated is not None and closed_at is not None else None
+    return event is not None and closed_at is not None and event.received_at < closed_at
 
 
 def _nothing() -> NotFound:
