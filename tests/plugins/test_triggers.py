@@ -94,6 +94,11 @@ def test_an_order_cannot_enter_the_status_it_is_in() -> None:
 # --- ticket -----------------------------------------------------------------------------------------------------------
 
 
+def rated(**data: Any) -> dict[str, Any]:
+    """The facts of a ticket of which a customer said something."""
+    return {**changed("ticket", None, "done"), "event": {"data": data}}
+
+
 def ended(before: str | None, after: str, *, closes: bool) -> dict[str, Any]:
     """The facts of a ticket that is over, and by this event where it ``closes`` it."""
     facts = changed("ticket", before, after, closed_at="2026-11-21T01:00:00Z")
@@ -158,7 +163,9 @@ def ended(before: str | None, after: str, *, closes: bool) -> dict[str, Any]:
             True,
             id="resolved in their words",
         ),
-        pytest.param({"on": "rated"}, "ticket.rated", changed("ticket", None, "done"), True, id="rated"),
+        pytest.param({"on": "rated"}, "ticket.rated", rated(ticket="1", rating=1), True, id="rated"),
+        pytest.param({"on": "rated"}, "ticket.rated", rated(ticket={"rating": 1}), True, id="rated, by the ticket"),
+        pytest.param({"on": "rated"}, "ticket.rated", rated(ticket="1"), False, id="rated with nothing"),
         pytest.param({"on": "updated"}, "ticket.updated", changed("ticket", None, "new"), True, id="updated"),
         pytest.param({"on": "updated"}, "ticket.created", changed("ticket", None, "new"), False, id="not updated"),
     ],

@@ -15,6 +15,8 @@ from nhip import Config, Lowered, Trigger, all_of, any_of, hookimpl, test
 Names = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=100)], ...], Meta(max_length=50)]
 
 WORDS = ("type", "sub_type", "source")
+SAID = tuple(f"event.data.{place}{name}" for place in ("", "ticket.") for name in ("rating", "feedback"))
+"""Where a rating says something: one without any of it is none."""
 
 
 class TicketConfig(Config):
@@ -66,6 +68,7 @@ class Ticket(Trigger):
                 test("ticket.status", "in", list(to)) if to else None,
                 test("previous.ticket.status", "not_in", list(to)) if to and on == "resolved" else None,
                 all_of(test("ticket.closed_at", "is_not_empty"), ends) if not to and on == "resolved" else None,
+                any_of(*(test(field, "is_not_empty") for field in SAID)) if on == "rated" else None,
                 test("ticket.type", "in", list(config.type)) if config.type else None,
                 test("ticket.sub_type", "in", list(config.sub_type)) if config.sub_type else None,
                 test("ticket.source", "in", list(config.source)) if config.source else None,
