@@ -47,7 +47,10 @@ async def test_rules_are_replaced_by_who_has_seen_them(api: Api) -> None:
         ({}, [("rules", "missing")]),
         ({"rules": {}}, [("rules", "bad_value")]),
         ({"rules": [], "more": 1}, [("more", "unknown_field")]),
-        ({"rules": [1, {"id": "a"}]}, [("rules[0]", "bad_value"), ("rules[1].event", "missing")]),
+        (
+            {"rules": [1, {"id": "a"}]},
+            [("rules[0]", "bad_value"), ("rules[1].event", "missing"), ("rules[1].points", "missing")],
+        ),
         (
             {"rules": [{**RULES[0], "half_life": "soon", "points": 0}, {**RULES[0], "cap": 0}]},
             [("rules[0].points", "bad_value"), ("rules[0].half_life", "bad_value"), ("rules[1].cap", "bad_value")],
