@@ -11,7 +11,6 @@ from nhip.testing.standins.zalo import ZaloStandIn
 from tests.integration.test_run_history import TEMPLATE, WORKFLOW, order
 from tests.support.api import Api, expect
 
-
 STARS = {"id": "stars", "wait": {"event": "ticket.rated", "timeout": "P7D"}}
 UNHAPPY = {
     "id": "mark",
