@@ -149,7 +149,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty external id": ({"data": {"contact": {"external_id": ""}}}, "data.contact.external_id", "bad_value"),
     "phone": ({"data": {"contact": {"phone": "12"}}}, "data.contact.phone", "bad_phone"),
     "email": ({"data": {"contact": {"email": "anh@localhost"}}}, "data.contact.email", "bad_email"),
-    "birthday": ({"data": {"contact": {"birthday": "2026-02-30"}}}, "data.contact.birthday", "bad_value"),
+    "no day of any calendar": ({"data": {"contact": {"birthday": "2026-02-30"}}}, "data.contact.birthday", "bad_value"),
     "time zone": ({"data": {"contact": {"timezone": "Asia/Saigon2"}}}, "data.contact.timezone", "unknown_timezone"),
     "birthday": ({"data": {"contact": {"birthday": "21.11.1990"}}}, "data.contact.birthday", "bad_value"),
     "tags": ({"data": {"contact": {"tags": ["a", 1]}}}, "data.contact.tags[1]", "bad_value"),
