@@ -390,6 +390,17 @@ async def test_a_dry_run_says_which_condition_failed_and_with_which_value(ready:
     assert wrong["errors"][0]["path"] == "event.type"
 
 
+async def test_a_dry_run_knows_what_ends_a_ticket(api: Api) -> None:
+    about = {"field": "ticket.external_id", "op": "equals", "value": {"run": "about.ticket"}}
+    steps = [{"id": "rated", "wait": {"event": "ticket.rated", "where": about, "timeout": "P1D"}}]
+    triggers = [{"id": "solved", "type": "ticket", "config": {"on": "resolved"}}]
+    await api.post("/v1/workflows", {"name": "ask", "triggers": triggers, "steps": steps}, 201)
+    for status, starts in (("done", True), ("in_progress", False)):
+        data = {"ticket": {"external_id": "TK-1", "status": status}, "contact": {"external_id": "KH-1"}}
+        event = {"specversion": "1.0", "id": "1", "source": "desk", "type": "ticket.updated", "data": data}
+        assert (await api.post("/v1/workflows/ask/dry-run", {"event": event}))["starts"] is starts
+
+
 async def test_a_dry_run_knows_who_has_entered_before(ready: Api) -> None:
     await ready.put("/v1/workflows/thanks", {**WORKFLOW, "settings": {"reentry": "once"}}, 200)
     await ready.post("/v1/workflows/thanks/publish")

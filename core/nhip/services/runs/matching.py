@@ -140,7 +140,7 @@ class Matcher:
             dated = {watch_of(scan) for scan in asked if isinstance(scan, DateScan | MomentScan)}
             self._watches[workspace_id] = tuple(sorted(dated, key=lambda watch: watch.key))
             self.read_scores(unit, workspace_id)
-            self._ended[workspace_id] = ended_statuses(unit, self._catalog, workspace_id)
+            self.read_ended(unit, workspace_id)
             self._known[workspace_id] = newest
             self._reads = {key: reads for key, reads in self._reads.items() if key[0] != workspace_id}
         return index
@@ -194,6 +194,10 @@ class Matcher:
     def ended(self, workspace_id: int) -> Mapping[str, frozenset[str]]:
         """Per record type, the statuses in which a record is over; ask after :meth:`refresh`."""
         return self._ended.get(workspace_id, {})
+
+    def read_ended(self, unit: Unit, workspace_id: int) -> None:
+        """Bring the statuses that end records up to date."""
+        self._ended[workspace_id] = ended_statuses(unit, self._catalog, workspace_id)
 
     def read_scores(self, unit: Unit, workspace_id: int) -> None:
         """Bring the workspace's score rules up to date."""

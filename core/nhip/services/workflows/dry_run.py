@@ -282,6 +282,7 @@ class _OneWorkflow(Matcher):
 
     def refresh(self, unit: Unit, workspace_id: int) -> MatchIndex:
         self.read_scores(unit, workspace_id)
+        self.read_ended(unit, workspace_id)
         return _EveryEvent(self._judging)
 
     def publish_version(self, workspace_id: int) -> int:
