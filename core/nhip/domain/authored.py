@@ -120,7 +120,7 @@ class Price(Struct):
     """What one message costs, in the currency's minor unit."""
 
     amount: Annotated[int, Meta(ge=0, le=10**12)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
 
 
 class ChannelDraft(Struct):

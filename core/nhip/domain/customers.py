@@ -11,7 +11,7 @@ from nhip.domain.struct import Struct
 Short = Annotated[str, Meta(max_length=200)]
 ExternalId = Annotated[str, Meta(min_length=1, max_length=200)]
 Tag = Annotated[str, Meta(min_length=1, max_length=100)]
-DateText = Annotated[str, Meta(pattern=r"^(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))$")]
+DateText = Annotated[str, Meta(pattern=r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))$(?!\n)")]
 
 Optional = Short | UnsetType | None
 OptionalDate = DateText | UnsetType | None

@@ -25,7 +25,7 @@ CANCELLED: Final = "cancelled"
 
 Lifecycle = Literal["lead", "customer"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 Note = Annotated[str, Meta(max_length=4000)]
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta, field
 from nhip import Config, Play, Problem, Say
 from nhip_actions.opening_hours import OpeningHours, hours_problems
 
-Key = Annotated[str, Meta(pattern=r"^[0-9*#]$")]
+Key = Annotated[str, Meta(pattern=r"^[0-9*#]$(?!\n)")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Words = Annotated[str, Meta(min_length=1, max_length=2000)]
 RingSeconds = Annotated[int, Meta(ge=5, le=300)]

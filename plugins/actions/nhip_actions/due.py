@@ -20,7 +20,9 @@ class NextWorking(Config):
     A holiday of the workspace's calendar is no working day.
     """
 
-    next_working: Annotated[str, Meta(description="The hour, as in 09:00.", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    next_working: Annotated[
+        str, Meta(description="The hour, as in 09:00.", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")
+    ]
     days: Annotated[
         tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
         Meta(description="The working days.", min_length=1, max_length=7),

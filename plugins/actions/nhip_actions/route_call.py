@@ -61,7 +61,7 @@ from nhip_actions.call_targets import (
 )
 from nhip_actions.opening_hours import OpeningHours, hours_problems, is_open
 
-_NUMBER: Final = re.compile(r"\+?[\d\s().\-]{7,20}")
+_NUMBER: Final = re.compile(r"\+?[0-9 ().\-]{7,20}")
 
 
 class RouteCallConfig(Config):

@@ -29,7 +29,7 @@ class ConsoleConfig(Config):
     """How messages are shown."""
 
     prefix: Annotated[
-        str, msgspec.Meta(description="Text before each line, to find it among others.", pattern=r"^[^\r\n]*$")
+        str, msgspec.Meta(description="Text before each line, to find it among others.", pattern=r"^[^\r\n]*$(?!\n)")
     ] = ""
 
 

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from nhip import Config, Lowered, Trigger, any_of, hookimpl, invalid, test
 
-FieldPath = Annotated[str, Meta(pattern=r"^[a-z][\w.-]*$", max_length=180)]
+FieldPath = Annotated[str, Meta(pattern=r"^[a-z][\w.-]*$(?!\n)", max_length=180)]
 
 
 class ContactUpdatedConfig(Config):

@@ -42,7 +42,7 @@ class DateReminderConfig(Config):
         str,
         Meta(
             description="Where the date stands: contact.birthday, contact.custom.renewal, appointment.starts_at.",
-            pattern=r"^[a-z][a-z0-9_]*(\.[^.\s]{1,64}){1,4}$",
+            pattern=r"^[a-z][a-z0-9_]*(\.[^.\s]{1,64}){1,4}$(?!\n)",
             max_length=200,
         ),
     ]
@@ -56,7 +56,8 @@ class DateReminderConfig(Config):
         ),
     ] = ("P0D",)
     at: Annotated[
-        str, Meta(description="The time of day of whole days, as HH:MM.", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+        str,
+        Meta(description="The time of day of whole days, as HH:MM.", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)"),
     ] = "08:00"
     timezone: Annotated[
         str, Meta(description="By whose clocks: contact for each contact's own, or an IANA name.", max_length=64)

@@ -31,12 +31,16 @@ class DormancyConfig(Config):
         Meta(
             description="What counts as being active: a record type for new ones of it (order), the first word of an "
             "event's type (site, message, form), or any.",
-            pattern=r"^[a-z][a-z0-9_]*$",
+            pattern=r"^[a-z][a-z0-9_]*$(?!\n)",
             max_length=64,
         ),
     ] = "order"
     at: Annotated[
-        str, Meta(description="The time of day at which is looked, as HH:MM.", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+        str,
+        Meta(
+            description="The time of day at which is looked, as HH:MM.",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)",
+        ),
     ] = "09:00"
     timezone: Annotated[str, Meta(description="The IANA name of the place by whose clocks it goes.", max_length=64)] = (
         "Asia/Ho_Chi_Minh"

@@ -21,7 +21,7 @@ class EventConfig(Config):
         str,
         Meta(
             description="The event's type: lower-case words joined by dots, as in shipment.failed.",
-            pattern=r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}$",
+            pattern=r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}$(?!\n)",
             max_length=200,
         ),
     ]

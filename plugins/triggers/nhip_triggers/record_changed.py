@@ -13,8 +13,8 @@ from msgspec import Meta
 
 from nhip import Config, Lowered, Trigger, all_of, any_of, hookimpl, test
 
-TypeName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-FieldPath = Annotated[str, Meta(pattern=r"^[a-z][\w.-]*$", max_length=180)]
+TypeName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$(?!\n)", max_length=64)]
+FieldPath = Annotated[str, Meta(pattern=r"^[a-z][\w.-]*$(?!\n)", max_length=180)]
 
 
 class RecordChangedConfig(Config):

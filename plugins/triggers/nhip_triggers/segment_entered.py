@@ -22,7 +22,11 @@ class SegmentEnteredConfig(Config):
 
     segment: Annotated[str, Meta(description="The segment's name.", min_length=1, max_length=100)]
     at: Annotated[
-        str, Meta(description="The time of day at which is looked, as HH:MM.", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+        str,
+        Meta(
+            description="The time of day at which is looked, as HH:MM.",
+            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)",
+        ),
     ] = "09:00"
     timezone: Annotated[str, Meta(description="The IANA name of the place by whose clocks it goes.", max_length=64)] = (
         "Asia/Ho_Chi_Minh"

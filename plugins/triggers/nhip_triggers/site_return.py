@@ -23,7 +23,7 @@ class SiteReturnConfig(Config):
         str,
         Meta(
             description="The type of event that counts as coming back.",
-            pattern=r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}$",
+            pattern=r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}$(?!\n)",
             max_length=200,
         ),
     ] = "site.visited"

@@ -17,7 +17,7 @@ ENGINE_ROOTS: Final = ("contact", "account", "previous", "event", "run", "steps"
 """The roots of field paths that are not record types."""
 _ID: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}\Z")
 _EVENT_TYPE: Final = re.compile(r"^[a-z0-9_]+(\.[a-z0-9_-]+){0,7}\Z")
-_CLOCK: Final = re.compile(r"^([01]\d|2[0-3]):[0-5]\d\Z")
+_CLOCK: Final = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9]\Z")
 _MOST_EVENTS: Final = 20
 _LONGEST_EVENT: Final = 200
 

@@ -122,13 +122,17 @@ def _reminder_problems(scan: DateScan | MomentScan, offset: timedelta) -> list[P
 
 def _cron_problems(cron: Cron) -> list[Problem]:
     fault = f"{cron.expression!r} is not a cron expression of five fields: minute, hour, day, month, day of the week"
-    if len(cron.expression.split()) != 5 or len(cron.expression) > 200:
+    if len(cron.expression.split()) != 5 or len(cron.expression) > 200 or not _is_one_line(cron.expression):
         return [_problem("cron", fault)]
     try:
         found = next_tick(cron, datetime(2024, 1, 1, tzinfo=UTC))
     except (CronSimError, ValueError, AssertionError) as error:
         return [_problem("cron", f"{fault} ({error})" if str(error) else fault)]
     return [] if found is not None else [_problem("cron", f"{cron.expression!r} never comes")]
+
+
+def _is_one_line(text: str) -> bool:
+    return text.replace("\t", " ").isprintable()
 
 
 def _zone_problems(name: str) -> list[Problem]:
