@@ -476,6 +476,38 @@ async def test_birthdays_are_met_by_each_contacts_own_clock(world: World) -> Non
     assert await names_told(world) == ["KH-1", "KH-1", "KH-2", "KH-2", "KH-3", "KH-3"]
 
 
+async def test_days_at_another_time_of_the_day_miss_nobody_and_tell_nobody_twice(world: World) -> None:
+    """The time moves on the very day: after it was told, before it was, before anybody looked, and to where another
+    workflow looks already. Those in New York are half a day behind, and one contact moves there.
+    """
+    zones = {"VN": None, "NY": "America/New_York"}
+    names = {f"{zone}-{day}-{n}": day for zone in zones for day in range(22, 27) for n in range(2)}
+    for name, day in names.items():
+        await world.knows(name, birthday=f"1990-11-{day}", timezone=zones[name[:2]])
+
+    async def tells(clock: str, name: str = "birthday") -> None:
+        await world.workflow(name, tag("told"), on=on("birthday", at=clock))
+
+    await tells("20:00", "other")
+    await tells("12:00")
+    moves = {30: ("16:00",), 50: ("06:00",), 52: ("20:00",), 75: ("09:00", "10:00"), 97: ("23:00",)}
+    for hour in range(1, 24 * 7):
+        await world.later(hours=1)
+        for clock in moves.get(hour, ()):
+            await tells(clock)
+        if hour == 30:
+            await world.knows("VN-22-0", timezone="America/New_York")
+        if hour == 51:  # 11:00 on the 23rd: who was to be told at 16:00 was told at once when it became 06:00
+            late = "SELECT e.subject FROM runs r JOIN events e ON e.id = r.event_id WHERE r.workflow = 'birthday'"
+            assert ("VN-23-0",) in [tuple(row) for row in await world.rows(late)]
+    told_by = "SELECT e.subject, e.data FROM runs r JOIN events e ON e.id = r.event_id WHERE r.workflow = :name"
+    for workflow in ("birthday", "other"):
+        found = await world.rows(told_by.replace(":name", f"'{workflow}'"))
+        assert sorted(row[0] for row in found) == sorted(names)
+    reasons = await world.rows("SELECT DISTINCT workflow, reason FROM refusals")
+    assert [tuple(row) for row in reasons] == [("birthday", "told_already")]
+
+
 async def test_who_was_born_on_a_leap_day(world: World) -> None:
     await world.workflow("birthday", tag("wished"), on=on("birthday", days_before=1))
     await world.knows("KH-1", birthday="1992-02-29")

@@ -136,6 +136,12 @@ class RunStore(Protocol):
         """Per contact that ever entered: when it last did, and how many of its runs are not over."""
         ...
 
+    def begun_by(
+        self, workspace_id: int, contact_id: str, workflow: str, trigger_id: str, kind: str, since: int
+    ) -> Sequence[tuple[str, dict[str, Any]]]:
+        """The source ids and data of the events of a type by which a trigger has begun runs since a time."""
+        ...
+
     def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
         """Take up to ``limit`` due steps for ``owner``, never two of one contact: those that never lost a worker, or
         the ``suspects`` that did.

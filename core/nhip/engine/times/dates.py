@@ -144,6 +144,20 @@ def next_meeting(scan: DateScan, zones: Iterable[str], after: datetime) -> datet
     return min((next(_meetings_after(scan, name, after)).moment for name in zones), default=None)
 
 
+def looked_at(scan: DateScan, before: DateScan, name: str, looked: datetime, now: datetime) -> datetime:
+    """Up to when a scan has nothing to look for in a zone, where it goes on for one at another time of the day that
+    ``looked`` up to a moment.
+
+    Days at which that one had yet to look are met, late where their moment is over. Days that are done are not, unless
+    their moment is yet to come: whoever was told on such a day has to be known by the runs.
+    """
+    place, clock, was = zone(name), clock_of(scan.at), clock_of(before.at)
+    day = looked.astimezone(place).date() + _DAY
+    while instant(day, was, place) > looked or instant(day, clock, place) > now:
+        day -= _DAY
+    return instant(day, clock, place)
+
+
 def _meetings_after(scan: DateScan, name: str, after: datetime) -> Iterator[Meeting]:
     place, clock = zone(name), clock_of(scan.at)
     day = after.astimezone(place).date() - _DAY

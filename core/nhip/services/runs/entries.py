@@ -1,13 +1,14 @@
 """Who enters which workflow: the one place where runs are made."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nhip.catalog import Catalog
 from nhip.domain.customers import Contact
 from nhip.domain.events import MAX_DEPTH, IncomingEvent
 from nhip.domain.ids import new_id
 from nhip.domain.runs import RunRow, RunState, StepRow
+from nhip.domain.scans import SCAN_EVENTS, DateScan
 from nhip.domain.times import format_micros, from_micros
 from nhip.domain.workflow import Mode
 from nhip.engine.conditions.decide import CustomConditions, judge
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 REQUESTED: Any = "requested"
 """The trigger's id of a run that somebody asked for: an enrolment, or another workflow's step."""
+
+
+_DATE_REACHED: Final = SCAN_EVENTS[DateScan]
+_DAYS: Final = 3 * 86_400_000_000
+"""More than lies between two moments of one day, wherever they are."""
 
 
 class Happening:
@@ -100,7 +106,7 @@ class Entries:
                 continue
             decided.add(entry.workflow)
             version = compiled[entry.version_id]
-            reason = self._refusal(entry, version, happening.contact, depth)
+            reason = self._refusal(entry, version, happening, depth)
             if reason is not None:
                 self._refuse(entry, happening, reason)
                 continue
@@ -140,12 +146,15 @@ class Entries:
              contact.id if contact else None, happening.root.id, reason, self.now)
         )  # fmt: skip
 
-    def _refusal(self, entry: Entry, version: Compiled, contact: Contact | None, depth: int) -> str | None:
+    def _refusal(self, entry: Entry, version: Compiled, happening: Happening, depth: int) -> str | None:
         """Why this workflow does not start although it matches, or ``None``."""
+        contact = happening.contact
         if contact is None:
             return "no_contact"
         if depth > MAX_DEPTH:
             return "chain_too_long"
+        if self._is_told(entry, happening, contact):
+            return "told_already"
         settings = version.definition.settings
         reentry, mode = settings.reentry, settings.mode
         if not (reentry.once or reentry.after or mode is not Mode.PARALLEL):
@@ -158,6 +167,21 @@ class Entries:
         if last and reentry.after and from_micros(last) + reentry.after > self.moment:
             return "entered_recently"
         return None
+
+    def _is_told(self, entry: Entry, happening: Happening, contact: Contact) -> bool:
+        """Whether the trigger told this contact of this day already, at another time of the day by another version."""
+        data = happening.data
+        if happening.type != _DATE_REACHED or "date" not in data or self.versions.number(entry.version_id) == 1:
+            return False
+        runs = self.unit.runs.begun_by(
+            self.workspace_id, contact.id, entry.workflow, entry.trigger_id, happening.type, happening.time - _DAYS
+        )
+        owner = _owner_of(happening.event.source_id)
+        return any(
+            _owner_of(source_id) == owner
+            and all(told.get(name) == data.get(name) for name in ("field", "date", "days"))
+            for source_id, told in runs
+        )
 
     def _entries_of(self, workflow: str, contact: Contact) -> tuple[int, int]:
         """When a contact last entered a workflow, and how many of its runs are not over."""
@@ -221,3 +245,8 @@ class Entries:
             if run.workflow == workflow and run.contact_id == contact_id and run.ended_at is None:
                 run.state, run.reason, run.ended_at = RunState.EXITED, "restarted", self.now
                 self.steps = [step for step in self.steps if step.run_id != run.id]
+
+
+def _owner_of(source_id: str) -> str:
+    """Whose day it is that an event tells, and which, without the scan that found it and the contact."""
+    return ":".join(source_id.rsplit(":", 2)[1:])

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Iterable, Mapping, Set as AbstractSet
 from operator import attrgetter, itemgetter
-from typing import Protocol
+from typing import Any, Protocol
+
+import msgspec
 
 from nhip.domain.scans import DateScan, MomentScan, Scan, SegmentScan, SilenceScan, goes_on, scan_key
 from nhip.domain.standing import AskedScan, StandingScan
 from nhip.domain.times import from_micros, to_micros
 from nhip.domain.workflow import WorkflowState
 from nhip.engine.facts.moments import DEFAULT_ZONE
-from nhip.engine.times.dates import MINUTE_MICROS, next_meeting, watch_of
+from nhip.engine.times.dates import MINUTE_MICROS, looked_at, next_meeting, watch_of
 from nhip.engine.times.schedule import CONTACT, last_tick, next_tick
 from nhip.ports import Unit
 from nhip.services.events.kept_days import FILLING, KEPT, LEAVING
@@ -33,7 +35,8 @@ def ask(
     A scan that others ask already stands as it is, and one that rests looks again; a new one looks at what comes from
     now on; one that nobody asks any more is gone with all that it knew. Whom a segment held at first has been told
     where the workflow is ``resumed``. Where it ``was_active`` until now, a new scan for silences or entries goes on
-    from where the one has come to that looked for the same at another time of the day.
+    from where the one has come to that looked for the same at another time of the day; one for days looks at those at
+    which that one had yet to look, and at those that are yet to come.
     """
     wanted = {scan_key(scan): scan for scan in scans}
     left = unit.scans.ask(workspace_id, workflow, wanted)
@@ -48,7 +51,9 @@ def ask(
         for standing in new:
             standing.since_at = now
     if was_active and left:
-        _look_at_another_time(unit, new, unit.scans.written(workspace_id, sorted(left)), now)
+        before = unit.scans.written(workspace_id, sorted(left))
+        _look_at_another_time(unit, new, before, now)
+        _meet_at_another_time(unit, new, before, now)
     unit.scans.insert(new)
     _leave(unit, workspace_id, left)
 
@@ -108,6 +113,34 @@ def _look_at_another_time(unit: Unit, fresh: Iterable[StandingScan], before: Ite
             for old in before:
                 if goes_on({name: value for name, value in old.said.items() if name != "when"}, standing.scan):
                     _go_on_from(unit, standing, old, now)
+
+
+def _meet_at_another_time(unit: Unit, fresh: Iterable[StandingScan], before: Iterable[AskedScan], now: int) -> None:
+    for standing in fresh:
+        scan, moment = standing.scan, from_micros(now)
+        if not isinstance(scan, DateScan):
+            continue
+        starts: dict[str, int] = {}
+        for old in before:
+            if goes_on({name: value for name, value in old.said.items() if name != "at"}, scan):
+                was, done = msgspec.structs.replace(scan, at=old.said["at"]), starts_of(old.cursor)
+                for zone in zones_of(unit, standing.workspace_id, scan):
+                    looked = from_micros(max(old.since_at, done.get(zone, 0)))
+                    start = to_micros(looked_at(scan, was, zone, looked, moment))
+                    starts[zone] = min(start, starts.get(zone, start))
+        if starts:
+            standing.since_at = min(starts.values())
+            standing.cursor = msgspec.json.encode((0, "", 0, "", starts)).decode()
+            if standing.due_at is not None:
+                standing.due_at = next_look(unit, standing.workspace_id, scan, standing.since_at)
+
+
+def starts_of(cursor: str | None) -> dict[str, int]:
+    """Per zone, up to when a scan for days has nothing to look for, where it goes on for another one: the last part of
+    its cursor, until its first look is over.
+    """
+    place: list[Any] = msgspec.json.decode(cursor) if cursor is not None else []
+    return place[4] if len(place) > 4 else {}
 
 
 def _go_on_from(unit: Unit, standing: StandingScan, old: AskedScan, now: int) -> None:

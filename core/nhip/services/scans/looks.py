@@ -15,7 +15,7 @@ from nhip.engine.times.schedule import last_tick, next_tick, tick_to_run
 from nhip.ports import Unit
 from nhip.services.events.ingest import ENGINE_SOURCE
 from nhip.services.events.kept_days import EVERYWHERE
-from nhip.services.scans.asking import next_look, zones_of
+from nhip.services.scans.asking import next_look, starts_of, zones_of
 
 PAGE: Final = 250
 """Contacts of one unit."""
@@ -162,10 +162,12 @@ class Look:
         zones = zones_of(self._unit, self._workspace_id, scan)
         since, until = from_micros(self._standing.since_at), from_micros(self._until)
         watch = watch_of(scan)
-        place = self._place()
+        place, starts = self._place(), starts_of(self._standing.cursor)
         events: list[IncomingEvent] = []
         looked = 0
         for meeting in meetings(scan, zones, since, until):
+            if to_micros(meeting.moment) <= starts.get(meeting.zone, 0):
+                continue
             for slot in slots_on(meeting.day, scan.every):
                 here = [to_micros(meeting.moment), meeting.zone, slot]
                 if place and here < place[:3]:
@@ -179,7 +181,7 @@ class Look:
                 events += [self._date_event(scan, watch.root, meeting, one) for one in found]
                 looked += 1
                 if len(found) == limit or looked == _LOOK_UPS:
-                    self._pause(*here, found[-1].owner_id if found else after)
+                    self._pause(*here, found[-1].owner_id if found else after, starts)
                     return events
         self._finish(self._until)
         return events

@@ -140,6 +140,11 @@ _LAST_ENTRY = Statement(
     "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state IN ('running', 'queued') THEN 1 ELSE 0 END) FROM runs"
     " WHERE workspace_id = :workspace_id AND workflow = :workflow AND {contact_id in contact_ids} GROUP BY contact_id"
 )
+_BEGUN_BY = Statement(
+    "SELECT e.source_id, e.data FROM runs r JOIN events e ON e.id = r.event_id"
+    " WHERE r.workspace_id = :workspace_id AND r.contact_id = :contact_id AND r.workflow = :workflow"
+    " AND r.trigger_id = :trigger_id AND r.started_at >= :since AND e.type = :kind"
+)
 
 
 def _claimed(rows: Sequence[Any]) -> list[ClaimedStep]:
@@ -194,6 +199,15 @@ class SqlRuns:
             self._connection, workspace_id=workspace_id, workflow=workflow, contact_ids=list(contact_ids)
         )
         return {row[0]: (row[1], int(row[2])) for row in rows}
+
+    def begun_by(
+        self, workspace_id: int, contact_id: str, workflow: str, trigger_id: str, kind: str, since: int
+    ) -> Sequence[tuple[str, dict[str, Any]]]:
+        rows = _BEGUN_BY.run(
+            self._connection, workspace_id=workspace_id, contact_id=contact_id, workflow=workflow,
+            trigger_id=trigger_id, kind=kind, since=since,
+        )  # fmt: skip
+        return [(row[0], _decode(row[1])) for row in rows]
 
     def claim(self, owner: str, limit: int, now: int, lease_until: int, *, suspects: bool = False) -> list[ClaimedStep]:
         statement = (_CLAIM_SQLITE if self._sqlite else _CLAIM_POSTGRES)[suspects]
