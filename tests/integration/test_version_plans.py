@@ -9,6 +9,7 @@ from nhip import NotSent
 from nhip.adapters.db.stores.runs import SqlRuns
 from nhip.domain.authored import Fate, PublishPlan
 from nhip.domain.errors import InvalidInput
+from nhip.services.runs.progress import Progress
 from tests.support.api import Api
 from tests.support.databases import run_apart
 from tests.support.invariants import check
@@ -107,6 +108,48 @@ async def test_queued_runs_begin_in_the_new_version(world: World) -> None:
     await world.later(days=1)
     await world.later(days=1)
     assert [one[0] for one in await states(world)] == ["completed", "completed"]
+
+
+async def test_a_run_is_freed_that_queues_behind_one_whose_end_did_not_know_of_queues(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The publish, and the event after it, come between the last look of the unit that ends the run and its commit."""
+    await world.workflow("n", wait("P1D"), tag("old"))
+    await world.happens()
+    world.clock.advance(days=1)
+    await world.workflow("n", tag("new", id="new"), settings={"mode": "queued"})
+    await world.happens()
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "_queues", lambda *args: set())
+        await world.later()
+    assert [one[0] for one in await states(world)] == ["completed", "queued"]
+    await world.later(seconds=15)
+    assert [one[0] for one in await states(world)] == ["completed", "completed"]
+    assert await tags(world) == ["old", "new"]
+
+
+async def test_a_publish_between_the_last_look_of_a_run_and_its_end_strands_nobody(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_world(postgres_url, tmp_path) as world:
+
+        async def publish() -> None:
+            async with open_world(postgres_url, tmp_path, clock=world.clock) as other:
+                await other.workflow("n", tag("new", id="new"), settings={"mode": "queued"})
+                await other.happens()
+
+        def late(*args: Any) -> Any:
+            monkeypatch.setattr(SqlRuns, "finish", finish)
+            run_apart(publish)
+            return finish(*args)
+
+        await world.workflow("n", wait("P1D"))
+        await world.happens()
+        finish = SqlRuns.finish
+        monkeypatch.setattr(SqlRuns, "finish", late)
+        await world.later(days=1)
+        await world.later(seconds=15)
+        assert [one[0] for one in await states(world)] == ["completed", "completed"]
 
 
 async def test_a_queued_run_that_moves_in_the_moment_in_which_it_begins_begins_where_it_is(

@@ -41,6 +41,7 @@ ALLOWED: Final[dict[str, str]] = {
     # Every worker asks what is due of all workspaces; each row says whose it is, and is then looked at there.
     r"^SELECT workspace_id, key FROM scans WHERE due_at <=": "which scans are due",
     r"^SELECT workspace_id, watch FROM date_watches WHERE state <> 'kept'": "which days are not kept yet",
+    r"^SELECT workspace_id, name, published_version, published_version_id FROM workflows WHERE": "what is new",
     # What operators watch is counted over all workspaces; it shows how much there is, and nothing of it.
     r"^SELECT count\(\*\) AS count_1 FROM steps WHERE steps\.state = '\w+'$": "how many steps are open",
     r"^SELECT count\(\*\) AS count_1 FROM \(SELECT \S+ AS one FROM steps WHERE steps\.state": "how many are overdue",

@@ -57,6 +57,12 @@ def new_id() -> str:
     return _source.next()
 
 
+def earlier(identifier: str, milliseconds: int) -> str:
+    """What is less than every id that was made in the time before this one, by clocks that are as far apart at most."""
+    stamp = f"{max(int(identifier[:8] + identifier[9:13], 16) - milliseconds, 0):012x}"
+    return f"{stamp[:8]}-{stamp[8:]}"
+
+
 def idempotency_key(workspace_id: int, run_id: str, path: str, iteration: int, generation: int) -> str:
     """The key that stays the same over every retry of one effect: 26 lower-case hexadecimal digits.
 

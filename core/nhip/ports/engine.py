@@ -128,8 +128,8 @@ class RunStore(Protocol):
         """Queued runs are under way; answers with the version of each that was queued until now."""
         ...
 
-    def stranded(self, workspace_id: int, workflow: str) -> list[str]:
-        """The contacts whose runs of a workflow are queued behind none that is under way."""
+    def stranded(self, workspace_id: int, workflow: str, after: str) -> list[str]:
+        """The contacts whose runs of a workflow with greater ids are queued behind none that is under way."""
         ...
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -266,6 +266,12 @@ class PublishedStore(Protocol):
 
     def queues(self, workspace_id: int, workflow: str, after: int, upto: int) -> bool:
         """Whether any version of a workflow with a number after the first and up to the second queues its runs."""
+        ...
+
+    def published_since(self, since: int) -> list[tuple[int, str, int, str]]:
+        """The workflows of every workspace that were published, or changed otherwise, since a time: workspace, name,
+        and the number and the id of the published version.
+        """
         ...
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:

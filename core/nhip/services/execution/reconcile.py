@@ -36,6 +36,12 @@ _UNKNOWN: Final = frozenset({StepState.UNKNOWN})
 _PARKED_FOR: Final = 3_600_000_000
 """Microseconds for which a parked receipt is compared with the deliveries that became known since."""
 
+_BETWEEN_QUEUES: Final = 10_000_000
+_PUBLISHED_WITHIN: Final = 300_000_000
+"""Microseconds after a publish in which it is looked for runs that it left queued: no unit takes longer."""
+_AT_FIRST: Final = 86_400_000_000
+"""The same when a process starts, for whoever stopped just then."""
+
 
 class Reconciled(msgspec.Struct):
     """What one pass did."""
@@ -68,6 +74,7 @@ class Reconcile:
         self._receipts = receipts
         self._progress = progress
         self._clock = clock
+        self._next_queues = 0
         self._settle_after = int(settle_after.total_seconds() * 1_000_000)
 
     def run(self, unit: Unit) -> Reconciled:
@@ -88,6 +95,7 @@ class Reconcile:
             ]
             self._progress.record(unit, given_up, now, expected=_UNKNOWN)
         self._adopt_left(unit, now)
+        self._free_queued(unit, now)
         if expired or waits or overdue:
             crashpoint("reconcile.after_write")
         suspects = unit.runs.has_suspects(now)
@@ -152,6 +160,12 @@ class Reconcile:
             deliveries = unit.deliveries.by_ids(workspace_id, ids)
             self._receipts.adopt_parked(unit, deliveries)
             unit.deliveries.update(deliveries)
+
+    def _free_queued(self, unit: Unit, now: int) -> None:
+        """Runs that were queued behind one that was just ending, while their workflow began to queue."""
+        if now >= self._next_queues:
+            self._progress.free_queued(unit, now - (_PUBLISHED_WITHIN if self._next_queues else _AT_FIRST), now)
+            self._next_queues = now + _BETWEEN_QUEUES
 
     def _again(self, step: ClaimedStep, lost: int, now: int) -> StepChange:
         if lost >= MAX_LEASES_LOST:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from nhip.catalog import Catalog
+from nhip.domain.ids import earlier
 from nhip.domain.runs import (
     ClaimedStep,
     OpenRun,
@@ -34,6 +35,8 @@ TAKES_OUTCOME: Final = frozenset({StepState.RUNNING, StepState.UNKNOWN, StepStat
 """The states in which a step takes the outcome of its last attempt."""
 _WAITING: Final = frozenset({StepState.WAITING})
 _BEGUN_AT_ONCE: Final = 500
+_CLOCKS_APART: Final = 600_000
+"""Milliseconds by which the clocks of two processes may differ."""
 _SHORTEST_WINDOW: Final = 60_000_000
 """Microseconds: hours begin and end by the minute."""
 _LEFT: Final = frozenset({RunState.CANCELLED, RunState.EXITED})
@@ -165,9 +168,19 @@ class Progress:
             left = [(standing[run.id], run.contact_id) for run in runs if run.id in standing]
             self._begin_queued(unit, workspace_id, self._queues(unit, workspace_id, left), now)
 
-    def begin_stranded(self, unit: Unit, workspace_id: int, workflow: str, now: int) -> None:
-        """Let the runs of a workflow begin that are queued behind none any more, where others ended those."""
-        contacts = unit.runs.stranded(workspace_id, workflow)
+    def free_queued(self, unit: Unit, since: int, now: int) -> None:
+        """Let the runs begin that were queued by a version published since a time, in the very moment in which the run
+        before them ended in a unit that did not know this version yet.
+        """
+        for workspace_id, workflow, number, version_id in unit.published.published_since(since):
+            if self._versions.queues(unit, workspace_id, workflow, number):
+                self.begin_stranded(unit, workspace_id, workflow, now, after=earlier(version_id, _CLOCKS_APART))
+
+    def begin_stranded(self, unit: Unit, workspace_id: int, workflow: str, now: int, *, after: str = "") -> None:
+        """Let the runs of a workflow begin that are queued behind none any more, where others ended those; of those
+        with greater ids only.
+        """
+        contacts = unit.runs.stranded(workspace_id, workflow, after)
         for start in range(0, len(contacts), _BEGUN_AT_ONCE):
             queues = {(workflow, contact) for contact in contacts[start : start + _BEGUN_AT_ONCE]}
             self._begin_queued(unit, workspace_id, queues, now)

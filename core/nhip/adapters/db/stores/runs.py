@@ -133,8 +133,9 @@ _STANDING = Statement(
 )
 _STRANDED = Statement(
     "SELECT DISTINCT q.contact_id FROM runs q WHERE q.workspace_id = :workspace_id AND q.workflow = :workflow"
-    " AND q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.workspace_id = q.workspace_id"
-    " AND r.contact_id = q.contact_id AND r.workflow = q.workflow AND r.state = 'running') ORDER BY q.contact_id"
+    " AND q.id > :after AND q.state = 'queued' AND NOT EXISTS (SELECT 1 FROM runs r"
+    " WHERE r.workspace_id = q.workspace_id AND r.contact_id = q.contact_id"
+    " AND r.workflow = q.workflow AND r.state = 'running') ORDER BY q.contact_id"
 )
 _LAST_ENTRY = Statement(
     "SELECT contact_id, MAX(started_at), SUM(CASE WHEN state IN ('running', 'queued') THEN 1 ELSE 0 END) FROM runs"
@@ -190,8 +191,8 @@ class SqlRuns:
         rows = _BEGIN.run(self._connection, workspace_id=workspace_id, ids=list(run_ids))
         return {row[0]: row[1] for row in rows}
 
-    def stranded(self, workspace_id: int, workflow: str) -> list[str]:
-        rows = _STRANDED.run(self._connection, workspace_id=workspace_id, workflow=workflow)
+    def stranded(self, workspace_id: int, workflow: str, after: str) -> list[str]:
+        rows = _STRANDED.run(self._connection, workspace_id=workspace_id, workflow=workflow, after=after)
         return [row[0] for row in rows]
 
     def last_entries(self, workspace_id: int, workflow: str, contact_ids: Sequence[str]) -> dict[str, tuple[int, int]]:

@@ -31,6 +31,10 @@ _MENTIONS_QUEUES = Statement(
     "SELECT definition FROM workflow_versions WHERE workspace_id = :workspace_id AND workflow = :workflow"
     " AND number > :after AND number <= :upto AND definition LIKE :mentioned"
 )
+_PUBLISHED_SINCE = Statement(
+    "SELECT workspace_id, name, published_version, published_version_id FROM workflows"
+    " WHERE updated_at >= :since AND published_version_id IS NOT NULL ORDER BY workspace_id, name"
+)
 _CHANNEL_COLUMNS = (
     "name, id, type, config, rate_per_second, next_free_at, price_amount, price_currency, revision, hook_token"
 )
@@ -92,6 +96,9 @@ class SqlPublished:
             mentioned=f'%"{Mode.QUEUED}"%',
         )  # fmt: skip
         return any(_decode(row[0]).get("settings", {}).get("mode") == Mode.QUEUED for row in rows)
+
+    def published_since(self, since: int) -> list[tuple[int, str, int, str]]:
+        return [(row[0], row[1], row[2], row[3]) for row in _PUBLISHED_SINCE.run(self._connection, since=since)]
 
     def versions(self, workspace_id: int, ids: Sequence[str]) -> list[PublishedVersion]:
         return [
