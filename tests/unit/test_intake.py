@@ -168,6 +168,29 @@ def test_a_fault_is_told_at_its_place(changes: dict[str, Any], path: str, code: 
     assert [(problem.path, problem.code) for problem in refused.value.problems] == [(path, code)]
 
 
+def test_every_fault_of_every_snapshot_is_told() -> None:
+    contact = {
+        "phone": "12", "email": "anh@localhost", "name": 5, "tags": ["a", 1, ""], "birthday": "21.11.1990",
+        "timezone": "Asia/Saigon2", "colour": "red", "lifecycle": "friend",
+    }  # fmt: skip
+    order = {"status": 5, "total": {"amount": "x", "currency": "VND"}}
+    appointment = {"external_id": "LH-1", "starts_at": 7}
+    with pytest.raises(InvalidInput) as refused:
+        taken(data={"contact": contact, "order": order, "appointment": appointment})
+    told = {problem.path.removeprefix("data."): problem.code for problem in refused.value.problems}
+    assert len(told) == len(refused.value.problems)
+    assert told == {
+        "contact.name": "bad_value", "contact.tags[1]": "bad_value", "contact.tags[2]": "bad_value",
+        "contact.birthday": "bad_value", "contact.colour": "unknown_field", "contact.lifecycle": "bad_value",
+        "contact.phone": "bad_phone", "contact.email": "bad_email", "contact.timezone": "unknown_timezone",
+        "order.status": "bad_value", "order.total.amount": "bad_value", "order.external_id": "missing",
+        "appointment.starts_at": "bad_value",
+    }  # fmt: skip
+    with pytest.raises(InvalidInput) as refused:
+        INTAKE.contact({"phone": "12", "email": "x", "birthday": "2026-02-30"})
+    assert [problem.path for problem in refused.value.problems] == ["phone", "email", "birthday"]
+
+
 def test_a_fault_lies_under_the_events_own_path() -> None:
     envelope = decode_events(encoded(data={"contact": {"phone": "12"}}), batch=False)[0]
     with pytest.raises(InvalidInput) as refused:

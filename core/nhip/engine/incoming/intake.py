@@ -1,7 +1,7 @@
 """The door for what comes in: checks one event or snapshot and brings it into the engine's form. Pure, no storage."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from nhip.domain.events import IncomingEvent, RecordSnapshot
 from nhip.domain.ids import new_id
 from nhip.domain.times import parse_time, to_micros
 from nhip.engine.customers.snapshots import TAG_EVENTS
-from nhip.engine.facts.decoding import problem_of
+from nhip.engine.facts.decoding import convert, problem_of
 from nhip.engine.facts.moments import date_of, zone_names
 from nhip.engine.incoming.phones import normalise_phone
 
@@ -104,6 +104,46 @@ def _check_tag(data: Mapping[str, Any], path: str) -> None:
         raise invalid(f"{path}.tag", "bad_value", "a tag is a text that is not empty")
 
 
+def _normalise(snapshot: dict[str, Any], path: str) -> list[Problem]:
+    """Bring a contact's phone number and email address into their one form, and answer with every fault of what it
+    says.
+    """
+    faults: list[Problem] = []
+
+    def fault(name: str, code: str, message: str) -> None:
+        faults.append(Problem(path=f"{path}.{name}" if path else name, code=code, message=message))
+
+    phone = snapshot.get("phone")
+    if phone:
+        snapshot["phone"] = normalise_phone(phone)
+        if snapshot["phone"] is None:
+            fault("phone", "bad_phone", f"{phone!r} is not a valid phone number")
+    email = snapshot.get("email")
+    if email:
+        snapshot["email"] = email = email.strip().lower()
+        if not _EMAIL.fullmatch(email):
+            fault("email", "bad_email", f"{email!r} is not an email address")
+    zone = snapshot.get("timezone")
+    if zone and zone not in zone_names():
+        fault("timezone", "unknown_timezone", f"there is no time zone {zone!r}")
+    birthday = snapshot.get("birthday")
+    if birthday and date_of(birthday) is None:
+        fault("birthday", "bad_value", f"there is no day {birthday!r}")
+    return faults
+
+
+def _faults_of_contact(raw: Any, path: str) -> list[Problem]:
+    """Every fault of a snapshot that does not fit its type, and of those of its fields that do."""
+    faults: list[Problem] = []
+    try:
+        convert(raw, ContactSnapshot, path)
+    except InvalidInput as error:
+        faults += error.problems
+    said = {problem.path for problem in faults}
+    texts = {name: value for name, value in raw.items() if isinstance(value, str)} if isinstance(raw, dict) else {}
+    return faults + [problem for problem in _normalise(texts, path) if problem.path not in said]
+
+
 class Intake:
     """Turns outside forms into :class:`~nhip.domain.events.IncomingEvent`, knowing the registered record types."""
 
@@ -154,7 +194,12 @@ class Intake:
         data = envelope.data or {}
         if envelope.type in TAG_EVENTS:
             _check_tag(data, f"{prefix}data")
-        contact = self.contact(data["contact"], f"{prefix}data.contact") if "contact" in data else None
+        try:
+            contact = self.contact(data["contact"], f"{prefix}data.contact") if "contact" in data else None
+        except InvalidInput as error:
+            raise InvalidInput(
+                [*error.problems, *self._faults_of_records(envelope.type, data, f"{prefix}data")]
+            ) from None
         if contact is not None and envelope.subject:
             named = contact.setdefault("external_id", envelope.subject)
             if named != envelope.subject:
@@ -178,17 +223,30 @@ class Intake:
             InvalidInput: with the place of each problem.
         """
         found: list[RecordSnapshot] = []
+        faults: list[Problem] = []
         for kind in self._record_types:
             said = data.get(kind)
-            if isinstance(said, dict):
-                found.append(self.record(kind, said, f"{path}.{kind}"))
-            elif isinstance(said, str) and 0 < len(said) <= LONGEST_ID:
-                family, _, verb = event_type.partition(".")
-                taken = self._event_fields[kind].get(verb, ()) if family == kind else ()
-                fields = {name: data[name] for name in taken if data.get(name) is not None}
-                snapshot = self.record(kind, {**fields, "external_id": said}, path)
-                found.append(msgspec.structs.replace(snapshot, mentioned=True))
+            try:
+                if isinstance(said, dict):
+                    found.append(self.record(kind, said, f"{path}.{kind}"))
+                elif isinstance(said, str) and 0 < len(said) <= LONGEST_ID:
+                    family, _, verb = event_type.partition(".")
+                    taken = self._event_fields[kind].get(verb, ()) if family == kind else ()
+                    fields = {name: data[name] for name in taken if data.get(name) is not None}
+                    snapshot = self.record(kind, {**fields, "external_id": said}, path)
+                    found.append(msgspec.structs.replace(snapshot, mentioned=True))
+            except InvalidInput as error:
+                faults += error.problems
+        if faults:
+            raise InvalidInput(faults)
         return found
+
+    def _faults_of_records(self, event_type: str, data: Mapping[str, Any], path: str) -> Sequence[Problem]:
+        try:
+            self.records(event_type, data, path)
+        except InvalidInput as error:
+            return error.problems
+        return ()
 
     def contact(self, raw: Any, path: str = "") -> dict[str, Any]:
         """Check and normalise a contact's snapshot: phone to E.164, email to lower case, tags without repeats.
@@ -198,26 +256,12 @@ class Intake:
         """
         try:
             msgspec.convert(raw, ContactSnapshot)
-        except msgspec.ValidationError as error:
-            raise InvalidInput([problem_of(error, path)]) from error
+        except msgspec.ValidationError:
+            raise InvalidInput(_faults_of_contact(raw, path)) from None
         snapshot = dict(raw)
-        prefix = f"{path}." if path else ""
-        phone = snapshot.get("phone")
-        if phone:
-            snapshot["phone"] = normalise_phone(phone)
-            if snapshot["phone"] is None:
-                raise invalid(f"{prefix}phone", "bad_phone", f"{phone!r} is not a valid phone number")
-        email = snapshot.get("email")
-        if email:
-            snapshot["email"] = email = email.strip().lower()
-            if not _EMAIL.fullmatch(email):
-                raise invalid(f"{prefix}email", "bad_email", f"{email!r} is not an email address")
-        zone = snapshot.get("timezone")
-        if zone and zone not in zone_names():
-            raise invalid(f"{prefix}timezone", "unknown_timezone", f"there is no time zone {zone!r}")
-        birthday = snapshot.get("birthday")
-        if birthday and date_of(birthday) is None:
-            raise invalid(f"{prefix}birthday", "bad_value", f"there is no day {birthday!r}")
+        faults = _normalise(snapshot, path)
+        if faults:
+            raise InvalidInput(faults)
         if "tags" in snapshot:
             snapshot["tags"] = list(dict.fromkeys(snapshot["tags"]))
         for name in _NAMES_ONE:
@@ -234,10 +278,7 @@ class Intake:
         wanted = self._record_types.get(kind)
         if wanted is None:
             raise InvalidInput([Problem(path=path, code="unknown_record_type", message=f"no record type {kind!r}")])
-        try:
-            msgspec.convert(raw, wanted)
-        except msgspec.ValidationError as error:
-            raise InvalidInput([problem_of(error, path)]) from error
+        convert(raw, wanted, path)
         fields = {name: value for name, value in raw.items() if name != "external_id"}
         money = fields.get(self._amount_fields[kind] or "")
         if isinstance(money, dict) and abs(money["amount"]) > _LARGEST_AMOUNT:
