@@ -1,6 +1,7 @@
 """Workflows: drafts, publishing that holds from the next event on, versions, pauses, dry runs."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -254,6 +255,34 @@ async def test_events_that_a_journey_waits_for_in_vain_are_told(api: Api) -> Non
         ("steps[1].wait", "long_wait"),
         ("settings.exit_when[1].event", "never_seen"),
     }
+
+
+async def test_what_nothing_counts_as_is_told(api: Api) -> None:
+    async def warned(*triggers: tuple[str, Mapping[str, object]], **rest: object) -> set[tuple[str, str]]:
+        uses = [{"id": f"t{n}", "type": kind, "config": config} for n, (kind, config) in enumerate(triggers)]
+        checked = await api.post(
+            "/v1/workflows/thanks/validate", with_steps({"id": "e", "exit": {"reason": "x"}}, triggers=uses, **rest)
+        )
+        return {(warning["path"], warning["code"]) for warning in checked["warnings"]}
+
+    told = await warned(
+        *(
+            ("dormancy", {"days": 30, "activity": kind})
+            for kind in ("orders", "any", "care", "site", "contact", "shop")
+        ),
+        ("site_return", {"days": 30, "event": "order.updated"}),
+        ("site_return", {"days": 30, "event": "order.created"}),
+        settings={"conversion": {"event": "odrer.created", "within": "P7D"}},
+    )
+    assert told == {
+        ("triggers[0].config.activity", "never_counted"),
+        ("triggers[4].config.activity", "never_counted"),
+        ("triggers[5].config.activity", "never_counted"),
+        ("triggers[6]", "never_counted"),
+        ("settings.conversion.event", "never_seen"),
+    }
+    await api.send({"id": "1", "source": "shop", "specversion": "1.0", "type": "shop.opened", "subject": "KH-1"})
+    assert await warned(("dormancy", {"days": 30, "activity": "shop"})) == set()
 
 
 async def test_what_a_workflow_needs_cannot_be_taken_away(ready: Api) -> None:

@@ -489,6 +489,37 @@ WARNINGS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         },
         [("steps[1].steps[0]", "after_conversion")],
     ),
+    "steps that no way leads through before": (
+        {
+            "conditions": {"field": "steps.fork.outcome", "op": "is_empty"},
+            "steps": [
+                branch(condition={"field": "steps.w.outcome", "op": "equals", "value": "done"},
+                       then=[step("yes")], otherwise=[message("no", config={
+                           "channel": "zns", "template": "hello",
+                           "data": {"a": ["{{ steps.yes.output.at }}", "{{ steps.fork.outcome }} {{ contact.name }}"],
+                                    "b": "{# {{ steps.yes.output }} #}", "c": "steps.yes"}})]),
+                waiting({"event": "a.b", "timeout": "P1D",
+                         "where": {"field": "steps.w.output.data.at", "op": "is_empty"}}),
+                waiting({"until": "steps.yes.output.at"}, "after"),
+            ],
+        },
+        [("conditions", "read_too_early"), ("steps[0].else[0].config.data.a[0]", "read_too_early"),
+         ("steps[0].if", "read_too_early"), ("steps[1].wait.where", "read_too_early")],
+    ),
+    "steps that the pass before led through": (
+        {
+            "steps": [loop(
+                branch(condition={"field": "steps.day.outcome", "op": "is_empty"}), waiting({"for": "P1D"}, "day"),
+                until={"field": "steps.day.outcome", "op": "equals", "value": "done"},
+            )],
+            "settings": {"exit_when": [{"where": {"field": "steps.day.outcome", "op": "is_not_empty"}}]},
+        },
+        [],
+    ),
+    "a conversion by what is no type of event": (
+        {"settings": {"conversion": {"event": "Order created", "within": "P7D"}}},
+        [("settings.conversion.event", "no_event_type")],
+    ),
     "times of fields that there are not": (
         {
             "triggers": [

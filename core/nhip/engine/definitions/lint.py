@@ -1,7 +1,9 @@
 """What is allowed in a workflow and probably not meant. Pure; a warning never stops a publish."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import Any, Final
 
 from nhip.domain.conditions import Node
 from nhip.domain.errors import Problem
@@ -9,8 +11,14 @@ from nhip.domain.scans import DateScan, MomentScan
 from nhip.domain.workflow import WaitEvent, WaitFor, WaitUntil
 from nhip.engine.conditions.decide import fields_of
 from nhip.engine.definitions.definition import Compiled
-from nhip.engine.definitions.program import NodeKind, Program
+from nhip.engine.definitions.program import END, NodeKind, Program, ProgramNode
+from nhip.engine.definitions.reading import is_event_type
 from nhip.engine.definitions.reading_waits import LONGEST_WAIT
+
+_STEP: Final = re.compile(r"\{\{-?\s*steps\.([a-z][a-z0-9_]*)")
+"""What a text with {{ … }} names first, where it is a step."""
+_STATEMENTS: Final = ("{%", "{#")
+"""What may keep {{ … }} from being read."""
 
 
 def lint(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> list[Problem]:
@@ -23,6 +31,8 @@ def lint(compiled: Compiled, fields: Mapping[str, frozenset[str]]) -> list[Probl
     return [
         *_silent_triggers(compiled),
         *_unknown_fields(compiled, fields),
+        *_early_reads(compiled),
+        *_impossible_conversion(compiled),
         *_late_messages(compiled),
         *_hasty_loops(compiled.program),
         *_endless_waits(compiled.program),
@@ -71,6 +81,72 @@ def _conditions(compiled: Compiled) -> Iterator[tuple[str, Node]]:
     for position, one in enumerate(compiled.definition.settings.exit_when):
         if one.where is not None:
             yield f"settings.exit_when[{position}].where", one.where
+
+
+def _early_reads(compiled: Compiled) -> Iterator[Problem]:
+    """Where a step is read that no way leads through before."""
+    program = compiled.program
+    for path, here, step in _steps_read(compiled):
+        read = program.node_of(step)
+        if read is not None and (here is None or not _leads_to(program, read, here)):
+            message = f"no way leads through the step {step!r} before, so nothing is known of it here"
+            yield Problem(path=path, code="read_too_early", message=message)
+
+
+def _steps_read(compiled: Compiled) -> Iterator[tuple[str, ProgramNode | None, str]]:
+    """Every step that is read while a run is on its way: the place, the node there, and the step's id. There is no node
+    where the run has not begun.
+    """
+    for path, field in _fields(compiled):
+        root, _, rest = field.partition(".")
+        is_entry = path == "conditions"
+        if root == "steps" and (is_entry or path.startswith("steps[")):
+            here = None if is_entry else _node_at(compiled.program, path)
+            yield path, here, rest.partition(".")[0]
+    for node in compiled.program.nodes:
+        places = [(f"{node.path}.config", node.config)]
+        places += [(f"{node.path}.fallback[{number}]", change) for number, change in enumerate(node.fallback)]
+        for place, said in places:
+            for path, text in _texts(said, place):
+                if not any(mark in text for mark in _STATEMENTS):
+                    yield from ((path, node, step) for step in dict.fromkeys(_STEP.findall(text)))
+
+
+def _node_at(program: Program, path: str) -> ProgramNode:
+    """The innermost node at whose place a path lies."""
+    return max((node for node in program.nodes if path.startswith(f"{node.path}.")), key=lambda node: len(node.path))
+
+
+def _texts(said: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every text in a configuration, with its place."""
+    if isinstance(said, str):
+        yield path, said
+    elif isinstance(said, Mapping):
+        for name, value in said.items():
+            yield from _texts(value, f"{path}.{name}")
+    elif isinstance(said, list | tuple):
+        for position, value in enumerate(said):
+            yield from _texts(value, f"{path}[{position}]")
+
+
+def _leads_to(program: Program, start: ProgramNode, goal: ProgramNode) -> bool:
+    """Whether a run that has done one node may come to another, or to the same once more."""
+    seen, ahead = set[int](), list(start.exits)
+    while ahead:
+        number = ahead.pop()
+        if number == goal.number:
+            return True
+        if number != END and number not in seen:
+            seen.add(number)
+            ahead += program.nodes[number].exits
+    return False
+
+
+def _impossible_conversion(compiled: Compiled) -> Iterator[Problem]:
+    conversion = compiled.definition.settings.conversion
+    if conversion is not None and not is_event_type(conversion.event):
+        message = f"no event can have the type {conversion.event!r}, so there is never a conversion"
+        yield Problem(path="settings.conversion.event", code="no_event_type", message=message)
 
 
 def _late_messages(compiled: Compiled) -> Iterator[Problem]:

@@ -109,7 +109,7 @@ class Reading:
             self.fault(path, "bad_value", f"a type of event or a list of up to {_MOST_EVENTS} is needed here")
             return ()
         for one in found:
-            if not isinstance(one, str) or not _EVENT_TYPE.match(one) or len(one) > _LONGEST_EVENT:
+            if not is_event_type(one):
                 self.fault(path, "bad_value", f"{one!r} is no type of event such as order.created")
                 return ()
         return tuple(dict.fromkeys(found))
@@ -129,3 +129,8 @@ class Reading:
 def is_id(value: Any) -> TypeGuard[str]:
     """Whether a value may name a step or a trigger inside its workflow."""
     return isinstance(value, str) and _ID.match(value) is not None
+
+
+def is_event_type(value: Any) -> bool:
+    """Whether an event can have this type."""
+    return isinstance(value, str) and len(value) <= _LONGEST_EVENT and _EVENT_TYPE.match(value) is not None

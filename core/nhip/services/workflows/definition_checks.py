@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from nhip.catalog import Catalog
+from nhip.domain.conditions import All, Node, Test
 from nhip.domain.errors import InvalidInput, Problem
-from nhip.domain.scans import SCAN_EVENTS
+from nhip.domain.events import SILENT_DAYS
+from nhip.domain.scans import SCAN_EVENTS, SilenceScan
 from nhip.domain.struct import Struct
 from nhip.domain.workflow import ActionStep, Mode, WaitEvent
+from nhip.engine.customers.snapshots import CARE, activity_kind
 from nhip.engine.definitions.definition import Compiled, Reference, compile_definition, references
 from nhip.engine.definitions.lifecycles import certain_lifecycles
 from nhip.engine.definitions.lint import lint
 from nhip.engine.definitions.program import walk
+from nhip.engine.definitions.reading import is_event_type
 from nhip.ports import Unit
 from nhip.services.runs.vocabulary import known_fields
 from nhip.services.workflows.word_checks import word_problems
@@ -25,6 +29,9 @@ _OTHER_EVENTS: Final = frozenset(
         "telesales.outcome", "telesales.returned", "lead.converted",
     }
 )  # fmt: skip
+
+_COMPARISONS: Final = frozenset({"greater_or_equal", "greater_than", "less_or_equal", "less_than"})
+_ANY_ACTIVITY: Final = "any"
 
 
 class Checked(Struct):
@@ -247,6 +254,32 @@ class _Surroundings:
         for path, kinds in heard.items():
             for kind in sorted(kinds & rare - seen):
                 yield Problem(path=path, code="never_seen", message=f"no event of the type {kind} has come in so far")
+        yield from self.uncounted(usual)
+
+    def uncounted(self, usual: frozenset[str]) -> Iterator[Problem]:
+        """Triggers that go by an activity that nothing counts as."""
+        record_types = self.catalog.record_types
+        counted = {activity_kind(kind, record_types) for kind in usual} | {CARE, _ANY_ACTIVITY}
+        silences = {
+            (position, scan.activity)
+            for position, use in enumerate(self.compiled.definition.triggers)
+            for scan in self.compiled.asked.get(use.id, ())
+            if isinstance(scan, SilenceScan) and scan.activity not in counted
+        }
+        if silences:
+            counted |= set(self.unit.scans.activity_kinds(self.workspace_id))
+        for position, activity in sorted(silences):
+            if activity not in counted:
+                message = f"nothing that a contact did counts as {activity!r} so far"
+                yield Problem(path=f"triggers[{position}].config.activity", code="never_counted", message=message)
+        for position, use in enumerate(self.compiled.definition.triggers):
+            entry = next(entry for entry in self.compiled.entries if entry.trigger_id == use.id)
+            if entry.condition is None or not _needs(entry.condition, f"event.{SILENT_DAYS}"):
+                continue
+            if entry.event_types and all(activity_kind(kind, record_types) is None for kind in entry.event_types):
+                types = ", ".join(entry.event_types)
+                message = f"{types} counts as no activity, so there is no absence before it, and it never starts a run"
+                yield Problem(path=f"triggers[{position}]", code="never_counted", message=message)
 
     def heard(self) -> Iterator[tuple[str, frozenset[str]]]:
         """The places that wait for events, or leave at some, with their types."""
@@ -256,11 +289,25 @@ class _Surroundings:
         for position, one in enumerate(self.compiled.definition.settings.exit_when):
             if one.events:
                 yield f"settings.exit_when[{position}].event", frozenset(one.events)
+        conversion = self.compiled.definition.settings.conversion
+        if conversion is not None and is_event_type(conversion.event):
+            yield "settings.conversion.event", frozenset({conversion.event})
 
     def usual_types(self) -> frozenset[str]:
         contact = {f"contact.{verb}" for verb in _CONTACT_EVENTS}
         records = {f"{kind}.{verb}" for kind in self.catalog.record_types for verb in _RECORD_EVENTS}
         return _OTHER_EVENTS | contact | records | frozenset(SCAN_EVENTS.values())
+
+
+def _needs(condition: Node, field: str) -> bool:
+    """Whether a condition never holds where a number is not there."""
+    match condition:
+        case Test():
+            return condition.field == field and condition.op in _COMPARISONS
+        case All():
+            return any(_needs(item, field) for item in condition.items)
+        case _:
+            return False
 
 
 def _split(reference: Reference) -> tuple[str, str]:
