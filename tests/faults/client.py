@@ -63,15 +63,20 @@ class Client:
         except (aiohttp.ClientError, OSError, TimeoutError):
             return False
 
-    async def attempt(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    async def attempt(
+        self, method: str, path: str, body: Any = None, *, seconds: float | None = None
+    ) -> tuple[int, Any]:
         """Ask once; status 0 when no answer came."""
         assert self._session is not None
         url = self.urls[self._turn % len(self.urls)]
         self._turn += 1
         data = None if body is None else msgspec.json.encode(body)
         headers = {"Content-Type": "application/json"}
+        limit = aiohttp.ClientTimeout(total=seconds or self._attempt_seconds)
         try:
-            async with self._session.request(method, f"{url}{path}", data=data, headers=headers) as answer:
+            async with self._session.request(
+                method, f"{url}{path}", data=data, headers=headers, timeout=limit
+            ) as answer:
                 content = await answer.read()
                 status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError):
@@ -83,12 +88,19 @@ class Client:
         return status, msgspec.json.decode(content) if content else None
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, seconds: float = 30.0, accepting: Sequence[int] = ()
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        seconds: float = 30.0,
+        attempt_seconds: float | None = None,
+        accepting: Sequence[int] = (),
     ) -> Any:
         """Ask until a success comes back, or one of the ``accepting``; any other refusal than "not now" raises."""
         deadline = time.monotonic() + seconds
         while True:
-            status, content = await self.attempt(method, path, body)
+            status, content = await self.attempt(method, path, body, seconds=attempt_seconds)
             if 200 <= status < 300 or status in accepting:
                 self.last_at = time.monotonic()
                 return content

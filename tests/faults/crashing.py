@@ -107,13 +107,16 @@ async def _crash_in_replay(stage: Stage, api: Process, nth: int) -> float:
 
 
 async def replay(stage: Stage, count: int) -> dict[str, int]:
-    """Ask for some finished messages once more, as an operator does; answers which."""
+    """Ask for some finished messages once more, as an operator does; answers which.
+
+    Who asks again before the answer is there asks for one more, so the operator waits while the process lives.
+    """
     rows = await stage.database.rows(
         "SELECT d.id, e.source_id FROM deliveries d JOIN runs r ON r.id = d.run_id JOIN events e"
         f" ON e.id = r.root_event_id WHERE d.state IN ('accepted', 'delivered') ORDER BY d.id LIMIT {count}"
     )
     for identifier, _ in rows:
-        await stage.client.ask("POST", f"/v1/deliveries/{identifier}/replay")
+        await stage.client.ask("POST", f"/v1/deliveries/{identifier}/replay", attempt_seconds=60.0)
     return {mark: 1 for _, mark in rows}
 
 
