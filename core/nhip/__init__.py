@@ -19,6 +19,7 @@ from nhip.domain.calls import (
     spoken_plan,
 )
 from nhip.domain.conditions import all_of, any_of, test
+from nhip.domain.duty import ClockTime, Day
 from nhip.domain.errors import (
     ActionFailed,
     ActionUnavailable,
@@ -112,12 +113,14 @@ __all__ = [
     "Capabilities",
     "Channel",
     "ChannelContext",
+    "ClockTime",
     "Condition",
     "Config",
     "Connect",
     "Content",
     "Cron",
     "DateScan",
+    "Day",
     "DeliveryClass",
     "Facts",
     "Gather",

@@ -48,9 +48,10 @@ def test_a_time_of_day_is_refused_wherever_it_stands(text: str) -> None:
     paths = [problem.path for problem in refused.value.problems]
     assert paths == ["triggers[0].config.at", "steps[0].wait.at"]
     assert all("time of day" in one.message.lower() for one in refused.value.problems)
-    for wanted in (duty.ClockTime, telesales.Clock):
+    taken: tuple[tuple[Any, Any], ...] = ((duty.ClockTime, text), (telesales.CallingHours, {"from": text}))
+    for wanted, raw in taken:
         with pytest.raises(msgspec.ValidationError, match="matching regex"):
-            msgspec.convert(text, wanted)
+            msgspec.convert(raw, wanted)
 
 
 @pytest.mark.parametrize(

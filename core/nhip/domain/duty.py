@@ -9,7 +9,9 @@ from msgspec import Meta
 from nhip.domain.struct import Struct
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+"""A day of the week."""
 ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
+"""A time of day, as HH:MM."""
 
 
 class Hours(Struct):

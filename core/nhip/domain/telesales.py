@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from nhip.domain.customers import Contact, ExternalId
+from nhip.domain.duty import ClockTime, Day
 from nhip.domain.struct import Struct
 
 TELESALES_OUTCOME: Final = "telesales.outcome"
@@ -24,8 +25,6 @@ CANCELLED: Final = "cancelled"
 """In the event, the outcome of an entry that nobody calls any more."""
 
 Lifecycle = Literal["lead", "customer"]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 Note = Annotated[str, Meta(max_length=4000)]
 
 
@@ -72,8 +71,8 @@ class CallingHours(Struct):
     days: Annotated[tuple[Day, ...], Meta(min_length=1, max_length=7)] = (
         "mon", "tue", "wed", "thu", "fri", "sat", "sun",
     )  # fmt: skip
-    from_: Clock = msgspec.field(default="08:00", name="from")
-    to: Clock = "17:00"
+    from_: ClockTime = msgspec.field(default="08:00", name="from")
+    to: ClockTime = "17:00"
     timezone: Annotated[str, Meta(max_length=100, description="An IANA name")] = "Asia/Ho_Chi_Minh"
     holidays: Annotated[bool, Meta(description="Whether agents may call on holidays of the workspace's calendar")] = (
         False

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta
 
-from nhip import ActionFailed, Config, LocalContext, Problem, format_time, parse_duration, parse_time
+from nhip import ActionFailed, ClockTime, Config, Day, LocalContext, Problem, format_time, parse_duration, parse_time
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOME = "Asia/Ho_Chi_Minh"
@@ -20,11 +20,9 @@ class NextWorking(Config):
     A holiday of the workspace's calendar is no working day.
     """
 
-    next_working: Annotated[
-        str, Meta(description="The hour, as in 09:00.", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")
-    ]
+    next_working: Annotated[ClockTime, Meta(description="The hour, as in 09:00.")]
     days: Annotated[
-        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
+        tuple[Day, ...],
         Meta(description="The working days.", min_length=1, max_length=7),
     ] = ("mon", "tue", "wed", "thu", "fri")
     timezone: Annotated[

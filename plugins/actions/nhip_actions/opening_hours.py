@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, field
 
-from nhip import Config, Problem
+from nhip import ClockTime, Config, Day, Problem
 
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 
 
 class OpeningHours(Config):
@@ -20,10 +18,10 @@ class OpeningHours(Config):
     days: Annotated[tuple[Day, ...], Meta(description="The days on which they begin.", min_length=1, max_length=7)] = (
         DAYS
     )
-    from_: Annotated[Clock, Meta(description="When they begin, as in 08:00; this minute is in.")] = field(
+    from_: Annotated[ClockTime, Meta(description="When they begin, as in 08:00; this minute is in.")] = field(
         default="08:00", name="from"
     )
-    to: Annotated[Clock, Meta(description="When they end, as in 21:30; this minute is out.")] = "21:30"
+    to: Annotated[ClockTime, Meta(description="When they end, as in 21:30; this minute is out.")] = "21:30"
     timezone: Annotated[str, Meta(description="An IANA time zone.", max_length=64)] = "Asia/Ho_Chi_Minh"
     holidays: Annotated[bool, Meta(description="Whether they also begin on holidays of the workspace's calendar.")] = (
         False

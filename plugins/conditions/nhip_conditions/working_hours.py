@@ -11,17 +11,14 @@ They do not begin on holidays of the workspace's calendar, unless ``holidays`` i
 """
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from msgspec import Meta, field
 
-from nhip import Condition, Config, Facts, Reason, Verdict, holiday_of, hookimpl
+from nhip import ClockTime, Condition, Config, Day, Facts, Reason, Verdict, holiday_of, hookimpl
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Hour = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")]
 
 
 class WorkingHoursConfig(Config):
@@ -30,10 +27,10 @@ class WorkingHoursConfig(Config):
     days: Annotated[
         tuple[Day, ...], Meta(description="The days on which the hours begin.", min_length=1, max_length=7)
     ] = ("mon", "tue", "wed", "thu", "fri")
-    from_: Annotated[Hour, Meta(description="When they begin, as in 08:00; this minute is in.")] = field(
+    from_: Annotated[ClockTime, Meta(description="When they begin, as in 08:00; this minute is in.")] = field(
         default="08:00", name="from"
     )
-    to: Annotated[Hour, Meta(description="When they end, as in 17:30; this minute is out.")] = "17:30"
+    to: Annotated[ClockTime, Meta(description="When they end, as in 17:30; this minute is out.")] = "17:30"
     timezone: Annotated[
         str, Meta(description="The IANA time zone, or contact for the contact's own where it is known.", max_length=64)
     ] = "Asia/Ho_Chi_Minh"

@@ -11,16 +11,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nhip import Config, DateScan, Lowered, Repetition, Trigger, hookimpl
+from nhip import ClockTime, Config, DateScan, Lowered, Repetition, Trigger, hookimpl
 
 
 class BirthdayConfig(Config):
     """When the workflow starts."""
 
     days_before: Annotated[int, Meta(description="How many days before the birthday.", ge=0, le=180)] = 0
-    at: Annotated[
-        str, Meta(description="The time of day, as HH:MM.", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")
-    ] = "08:00"
+    at: Annotated[ClockTime, Meta(description="The time of day, as HH:MM.")] = "08:00"
     timezone: Annotated[
         str, Meta(description="By whose clocks: contact for each contact's own, or an IANA name.", max_length=64)
     ] = "contact"

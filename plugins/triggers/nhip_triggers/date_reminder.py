@@ -28,7 +28,18 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nhip import Config, DateScan, Lowered, MomentScan, Repetition, Trigger, hookimpl, invalid, parse_duration
+from nhip import (
+    ClockTime,
+    Config,
+    DateScan,
+    Lowered,
+    MomentScan,
+    Repetition,
+    Trigger,
+    hookimpl,
+    invalid,
+    parse_duration,
+)
 
 LONGEST = timedelta(days=3650)
 STALEST = timedelta(days=7)
@@ -55,10 +66,7 @@ class DateReminderConfig(Config):
             max_length=12,
         ),
     ] = ("P0D",)
-    at: Annotated[
-        str,
-        Meta(description="The time of day of whole days, as HH:MM.", pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)"),
-    ] = "08:00"
+    at: Annotated[ClockTime, Meta(description="The time of day of whole days, as HH:MM.")] = "08:00"
     timezone: Annotated[
         str, Meta(description="By whose clocks: contact for each contact's own, or an IANA name.", max_length=64)
     ] = "contact"

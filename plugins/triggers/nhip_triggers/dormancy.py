@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nhip import Config, Cron, Lowered, SilenceScan, Trigger, hookimpl, invalid
+from nhip import ClockTime, Config, Cron, Lowered, SilenceScan, Trigger, hookimpl, invalid
 
 Days = Annotated[int, Meta(ge=1, le=3650)]
 
@@ -35,13 +35,7 @@ class DormancyConfig(Config):
             max_length=64,
         ),
     ] = "order"
-    at: Annotated[
-        str,
-        Meta(
-            description="The time of day at which is looked, as HH:MM.",
-            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)",
-        ),
-    ] = "09:00"
+    at: Annotated[ClockTime, Meta(description="The time of day at which is looked, as HH:MM.")] = "09:00"
     timezone: Annotated[str, Meta(description="The IANA name of the place by whose clocks it goes.", max_length=64)] = (
         "Asia/Ho_Chi_Minh"
     )

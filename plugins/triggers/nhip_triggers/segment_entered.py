@@ -14,20 +14,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from nhip import Config, Cron, Lowered, SegmentScan, Trigger, hookimpl
+from nhip import ClockTime, Config, Cron, Lowered, SegmentScan, Trigger, hookimpl
 
 
 class SegmentEnteredConfig(Config):
     """Which segment starts the workflow, and when is looked."""
 
     segment: Annotated[str, Meta(description="The segment's name.", min_length=1, max_length=100)]
-    at: Annotated[
-        str,
-        Meta(
-            description="The time of day at which is looked, as HH:MM.",
-            pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)",
-        ),
-    ] = "09:00"
+    at: Annotated[ClockTime, Meta(description="The time of day at which is looked, as HH:MM.")] = "09:00"
     timezone: Annotated[str, Meta(description="The IANA name of the place by whose clocks it goes.", max_length=64)] = (
         "Asia/Ho_Chi_Minh"
     )
